@@ -1,0 +1,60 @@
+//! `cargo xtask`: sets the machine up, builds the Worker, checks and tests everything.
+//!
+//! Decides nothing about the product. Every command can be run again at any time: what is already
+//! done is not done twice.
+
+mod assets;
+mod build;
+mod deploy;
+mod fingerprint;
+mod setup;
+mod shell;
+mod test;
+mod tidy;
+mod wasm;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use build::Profile;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  setup                    install what building and running the Worker needs
+  build [--release|--dev]  wasm, static files and .dev.vars: what wrangler's [build] runs
+  check-deploy             dry-run a deployment of every environment and check its bindings
+  test [part...]           everything, or the named parts (a prefix such as `conformance` will do)
+  tidy                     the rules about crates and files that no compiler checks";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match run(&args) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &[&str]) -> Result<ExitCode> {
+    match args {
+        ["setup"] => setup::run()?,
+        ["build"] | ["build", "--release"] => build::run(Profile::Wasm)?,
+        ["build", "--dev"] => build::run(Profile::Dev)?,
+        ["check-deploy"] => deploy::run()?,
+        ["tidy"] => {
+            let broken = tidy::check()?;
+            if !broken.is_empty() {
+                bail!("{}", broken.join("\n"));
+            }
+        }
+        ["test", parts @ ..] => return test::run(parts),
+        ["help" | "--help" | "-h"] => println!("{USAGE}"),
+        _ => bail!("{USAGE}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

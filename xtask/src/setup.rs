@@ -1,0 +1,96 @@
+//! `cargo xtask setup`: what a machine needs beyond Rust, Node and git.
+//!
+//! Each step can tell whether it is done, so an interrupted set-up goes on where it stopped and a
+//! second one finds nothing to do. Tools are kept per user and version; npm packages per clone.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+
+use crate::wasm::{self, Compiler};
+use crate::{fingerprint, shell};
+
+/// The Worker's bundler; goes with the `worker` crate of the same version.
+const WORKER_BUILD: &str = "0.8.7";
+/// Must equal the `wasm-bindgen` crate's version in the lock file.
+const WASM_BINDGEN: &str = "0.2.129";
+
+/// What the steps leave behind for a build.
+pub(crate) struct Ready {
+    /// The compiler for wasm.
+    pub(crate) compiler: Compiler,
+    /// `worker-build`.
+    pub(crate) worker_build: PathBuf,
+    /// `wasm-bindgen`.
+    pub(crate) wasm_bindgen: PathBuf,
+    /// `node_modules/.bin`: wrangler, wasm-opt, esbuild and a Node new enough for them.
+    pub(crate) npm_bin: PathBuf,
+}
+
+/// Runs the set-up and reports.
+pub(crate) fn run() -> Result<()> {
+    let ready = ready()?;
+    println!("setup: complete; wasm by {}", ready.compiler.name());
+    Ok(())
+}
+
+/// Does what is not done yet.
+pub(crate) fn ready() -> Result<Ready> {
+    let tools = shell::tools()?;
+    fs::create_dir_all(&tools)?;
+    // Clones share the tools, so only one of them installs at a time.
+    let lock = File::create(tools.join("setup.lock"))?;
+    lock.lock().context("cannot lock the tools folder")?;
+    Ok(Ready {
+        compiler: compiler()?,
+        worker_build: cargo_tool("worker-build", "worker-build", WORKER_BUILD)?,
+        wasm_bindgen: cargo_tool("wasm-bindgen-cli", "wasm-bindgen", WASM_BINDGEN)?,
+        npm_bin: npm_packages()?,
+    })
+}
+
+fn compiler() -> Result<Compiler> {
+    if let Some(compiler) = Compiler::find()? {
+        return Ok(compiler);
+    }
+    eprintln!("setup: a compiler for {}", wasm::TARGET);
+    wasm::install()
+}
+
+fn cargo_tool(package: &str, program: &str, version: &str) -> Result<PathBuf> {
+    let folder = shell::tools()?.join(format!("{program}-{version}"));
+    let installed = folder.join("bin").join(program);
+    if !installed.exists() {
+        eprintln!("setup: {package} {version} (a few minutes, once per machine)");
+        shell::run(
+            shell::cargo()
+                .args([
+                    "install",
+                    package,
+                    "--version",
+                    version,
+                    "--locked",
+                    "--root",
+                ])
+                .arg(&folder)
+                .env_remove("CARGO_TARGET_DIR"),
+        )?;
+    }
+    Ok(installed)
+}
+
+fn npm_packages() -> Result<PathBuf> {
+    let modules = shell::root().join("node_modules");
+    let stamp = modules.join(".setup-stamp");
+    let wanted = fingerprint::of(&["package.json", "package-lock.json"], &[])?;
+    if !fingerprint::matches(&stamp, &wanted) {
+        eprintln!("setup: npm packages");
+        if shell::ask(shell::command("npm").arg("--version")).is_none() {
+            bail!("npm is not there: install Node.js (any version that npm comes with)");
+        }
+        shell::run(shell::command("npm").args(["ci", "--no-fund", "--no-audit"]))?;
+        fs::write(stamp, wanted)?;
+    }
+    Ok(modules.join(".bin"))
+}
