@@ -1,0 +1,71 @@
+//! The one list of cases, and the steps that several of them take.
+
+use serde_json::{Value, json};
+
+use anyhow::{Context as _, Result};
+
+use crate::bars::{self, Bar, Shape};
+use crate::case::{Case, Ctx};
+use crate::client::{Reply, Role};
+
+mod access;
+mod bad_input;
+mod import;
+mod signals;
+
+/// Every case, in the order of the contract.
+pub fn cases() -> Vec<Case> {
+    [
+        access::cases(),
+        import::cases(),
+        bad_input::cases(),
+        signals::cases(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Sends `bars` without computing; the answer.
+async fn import(ctx: &Ctx, symbol: &str, bars: &[Bar]) -> Result<Value> {
+    ctx.rest(Role::Service)?
+        .put_bars(symbol, "", bars)
+        .await?
+        .ok()
+}
+
+/// Sends `bars` and computes at once; the signal.
+async fn compute(ctx: &Ctx, symbol: &str, bars: &[Bar]) -> Result<Value> {
+    let answer = ctx
+        .rest(Role::Service)?
+        .put_bars(symbol, "?compute=now", bars)
+        .await?
+        .ok()?;
+    answer
+        .get("signal")
+        .filter(|signal| signal.is_object())
+        .cloned()
+        .with_context(|| format!("expected a signal from ?compute=now, got {answer}"))
+}
+
+/// A symbol of this name with a pending signal of this shape; the symbol and the signal.
+async fn pending(ctx: &Ctx, name: &str, shape: Shape) -> Result<(String, Value)> {
+    let symbol = ctx.symbol(name);
+    let signal = compute(ctx, &symbol, &bars::series(shape, 1)).await?;
+    Ok((symbol, signal))
+}
+
+/// `GET path` as a viewer, which must be 200.
+async fn read(ctx: &Ctx, path: &str) -> Result<Value> {
+    ctx.rest(Role::Viewer)?.get(path).await?.ok()
+}
+
+/// Approves as `sub`; whatever comes.
+async fn approve(ctx: &Ctx, sub: &str, symbol: &str, status: &str) -> Result<Reply> {
+    ctx.rest_as(sub, Role::Approver)?
+        .post(
+            &format!("/api/v1/signals/{symbol}/approve"),
+            &json!({"status": status}),
+        )
+        .await
+}

@@ -1,0 +1,18 @@
+//! Black-box conformance of Signalroom: one list of cases, every target.
+//!
+//! A *case* is one behaviour of the contract. It knows a base URL, a way to mint tokens and, when
+//! it asked for a server of its own, how to kill and restart it; it never sees a type of the
+//! product. A *target* is a way to run the product: in process with hibernation forced after
+//! every event, the native binary as users start it, and the Worker on real workerd.
+//!
+//! The expected numbers come from [`oracle`], an implementation of the golden README of its own,
+//! over the series of [`bars`].
+
+pub mod bars;
+pub mod case;
+pub mod cases;
+pub mod check;
+pub mod client;
+pub mod oracle;
+pub mod runner;
+pub mod target;
