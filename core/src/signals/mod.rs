@@ -85,3 +85,6 @@ pub fn evaluate_with(bars: &[Bar], window: &AnchorWindow) -> Evaluation {
         city,
     }
 }
+
+#[cfg(test)]
+mod tests;

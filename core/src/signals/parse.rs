@@ -10,7 +10,7 @@
 use super::bar::{Bar, Field};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -161,25 +161,27 @@ pub fn parse_csv(body: &[u8], today: NaiveDate) -> Result<Parsed, ParseError> {
 /// Reads daily bars from JSON: an array of bar objects, or an object with such an array in `bars`.
 ///
 /// # Errors
-/// Where the body is not JSON (a number beyond what an `f64` holds counts as such), holds no array
-/// of bars, or has too many; a bad bar is no error.
+/// Where the body is not JSON, holds no array of bars, or has too many; a bad bar is no error.
 pub fn parse_json(body: &[u8], today: NaiveDate) -> Result<Parsed, ParseError> {
     let body = body.strip_prefix(BOM).unwrap_or(body);
-    let value =
-        serde_json::from_slice(body).map_err(|error| ParseError::Json(error.to_string()))?;
-    let items = match value {
-        Value::Array(items) => items,
-        Value::Object(mut object) => match object.remove("bars") {
-            Some(Value::Array(items)) => items,
-            _ => return Err(ParseError::NotBars),
-        },
-        _ => return Err(ParseError::NotBars),
-    };
+    let mut value: &RawValue = from_json(body)?;
+    if value.get().starts_with('{') {
+        let mut object: BTreeMap<String, &RawValue> = from_json(value.get().as_bytes())?;
+        value = object.remove("bars").ok_or(ParseError::NotBars)?;
+    }
+    if !value.get().starts_with('[') {
+        return Err(ParseError::NotBars);
+    }
+    let items: Vec<&RawValue> = from_json(value.get().as_bytes())?;
     let mut rows = Rows::new(today);
-    for (item, number) in items.iter().zip(1..) {
+    for (item, number) in items.into_iter().zip(1..) {
         rows.add(number, bar_from_json(item))?;
     }
     Ok(rows.finish())
+}
+
+fn from_json<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, ParseError> {
+    serde_json::from_slice(text).map_err(|error| ParseError::Json(error.to_string()))
 }
 
 /// The physical lines of a body with their numbers, without their ends (LF, CRLF or a lone CR).
@@ -284,9 +286,12 @@ impl Columns {
         }
         split(line, fields)?;
         if fields.len() != self.width {
-            return Err(
-                format!("has {} fields, the header has {}", fields.len(), self.width).into(),
-            );
+            return Err(format!(
+                "wrong number of fields: {}, the header has {}",
+                fields.len(),
+                self.width
+            )
+            .into());
         }
         let [date, open, high, low, close, volume] = self.places.map(|place| fields[place]);
         Ok(Bar {
@@ -333,33 +338,43 @@ fn iso_date(text: &[u8]) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(year, number(&[m1, m2])?, number(&[d1, d2])?)
 }
 
-fn bar_from_json(item: &Value) -> Result<Bar, Reason> {
-    let Value::Object(object) = item else {
+/// A bar's members as they are written, so that a number that no `f64` holds costs its row only.
+#[derive(Deserialize)]
+struct JsonBar<'a> {
+    #[serde(borrow)]
+    date: Option<&'a RawValue>,
+    open: Option<&'a RawValue>,
+    high: Option<&'a RawValue>,
+    low: Option<&'a RawValue>,
+    close: Option<&'a RawValue>,
+    volume: Option<&'a RawValue>,
+}
+
+fn bar_from_json(item: &RawValue) -> Result<Bar, Reason> {
+    // Serde would also read a struct from an array.
+    if !item.get().starts_with('{') {
         return Err("not an object".into());
-    };
-    let date = match member(object, Field::Date)? {
-        Value::String(text) => date_of(text.as_bytes())?,
-        _ => return Err("date is not a string".into()),
-    };
-    let number = |field: Field| match member(object, field)? {
-        Value::Number(number) => number
-            .as_f64()
-            .ok_or_else(|| Reason::from(format!("{field} is not finite"))),
-        _ => Err(format!("{field} is not a number").into()),
+    }
+    let row: JsonBar = serde_json::from_str(item.get())
+        .map_err(|_| Reason::from("an unreadable object, or one that names a member twice"))?;
+    let date = row.date.ok_or("date is missing")?;
+    let date: String =
+        serde_json::from_str(date.get()).map_err(|_| Reason::from("date is not a string"))?;
+    let number = |field: Field, value: Option<&RawValue>| {
+        let text = value
+            .ok_or_else(|| Reason::from(format!("{field} is missing")))?
+            .get();
+        number_of(text.as_bytes(), field)
     };
     Ok(Bar {
-        date,
-        open: number(Field::Open)?,
-        high: number(Field::High)?,
-        low: number(Field::Low)?,
-        close: number(Field::Close)?,
-        volume: number(Field::Volume)?,
+        date: date_of(date.as_bytes())?,
+        open: number(Field::Open, row.open)?,
+        high: number(Field::High, row.high)?,
+        low: number(Field::Low, row.low)?,
+        close: number(Field::Close, row.close)?,
+        volume: number(Field::Volume, row.volume)?,
     })
 }
 
-fn member(object: &Map<String, Value>, field: Field) -> Result<&Value, Reason> {
-    match object.get(field.as_str()) {
-        None | Some(Value::Null) => Err(format!("{field} is missing").into()),
-        Some(value) => Ok(value),
-    }
-}
+#[cfg(test)]
+mod tests;
