@@ -1,0 +1,147 @@
+//! Configuration: the same variables on both runtimes, checked once.
+
+use std::collections::BTreeSet;
+
+use crate::auth::{Secret, Verifier};
+use crate::symbol::Symbol;
+
+/// Everything the product can be told from outside.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Checks and signs tokens.
+    pub verifier: Verifier,
+    /// Origins beside the server's own that browsers may come from.
+    pub allowed_origins: BTreeSet<String>,
+    /// Symbols known from the start.
+    pub watchlist: Vec<Symbol>,
+    /// What rooms need to know.
+    pub room: RoomConfig,
+}
+
+/// The part of the configuration that rooms read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoomConfig {
+    /// Signals in a snapshot at most.
+    pub history_limit: u32,
+    /// Events kept per log for resuming.
+    pub message_retention: i64,
+}
+
+impl Default for RoomConfig {
+    fn default() -> Self {
+        Self { history_limit: 100, message_retention: 10_000 }
+    }
+}
+
+/// A variable that is missing or wrong. Never carries a secret's text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// No key to check tokens with.
+    #[error("JWT_SECRET is not set; it must have at least 32 bytes")]
+    NoSecret,
+    /// A key too short.
+    #[error(transparent)]
+    ShortSecret(#[from] crate::auth::ShortSecret),
+    /// A symbol of the watchlist is none.
+    #[error("WATCHLIST: {0:?} is not a symbol")]
+    Watchlist(String),
+    /// A number out of its range.
+    #[error("{name} must be a whole number from 1 to {max}")]
+    Number {
+        /// The variable.
+        name: &'static str,
+        /// Its largest value.
+        max: u32,
+    },
+    /// An identity provider's keys are not supported yet.
+    #[error("JWKS_URL is not supported by this version; unset it and use JWT_SECRET")]
+    Jwks,
+}
+
+impl Config {
+    /// The watchlist when none is set.
+    pub const DEFAULT_WATCHLIST: &str = "SPY,QQQ,AAPL,TSLA,NVDA";
+
+    /// Reads and checks the variables that `var` returns by name.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first variable that is missing or wrong.
+    pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let set = |name: &str| var(name).filter(|text| !text.trim().is_empty());
+        let secret = Secret::new(&set("JWT_SECRET").ok_or(ConfigError::NoSecret)?)?;
+        if set("JWKS_URL").is_some() {
+            return Err(ConfigError::Jwks);
+        }
+        let watchlist = set("WATCHLIST").unwrap_or_else(|| Self::DEFAULT_WATCHLIST.to_owned());
+        Ok(Self {
+            verifier: Verifier::new(secret, set("JWT_ISSUER"), set("JWT_AUDIENCE")),
+            allowed_origins: list(&set("ALLOWED_ORIGINS").unwrap_or_default())
+                .map(|origin| origin.trim_end_matches('/').to_ascii_lowercase())
+                .collect(),
+            watchlist: list(&watchlist)
+                .map(|text| text.parse().map_err(|_| ConfigError::Watchlist(text.to_owned())))
+                .collect::<Result<_, _>>()?,
+            room: RoomConfig {
+                history_limit: number(set("HISTORY_LIMIT"), "HISTORY_LIMIT", 100, 10_000)?,
+                message_retention: number(
+                    set("MESSAGE_RETENTION"),
+                    "MESSAGE_RETENTION",
+                    10_000,
+                    10_000_000,
+                )?
+                .into(),
+            },
+        })
+    }
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn number(
+    text: Option<String>,
+    name: &'static str,
+    default: u32,
+    max: u32,
+) -> Result<u32, ConfigError> {
+    let Some(text) = text else { return Ok(default) };
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|n| (1..=max).contains(n))
+        .ok_or(ConfigError::Number { name, max })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::from_vars(|name| {
+            vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    const SECRET: (&str, &str) = ("JWT_SECRET", "0123456789abcdef0123456789abcdef");
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let config = read(&[SECRET]).expect("valid");
+        assert_eq!(config.room, RoomConfig::default());
+        assert_eq!(config.watchlist.len(), 5);
+        assert!(config.allowed_origins.is_empty());
+    }
+
+    #[test]
+    fn wrong_values_are_named() {
+        assert_eq!(read(&[]).err(), Some(ConfigError::NoSecret));
+        assert!(matches!(read(&[("JWT_SECRET", "x")]), Err(ConfigError::ShortSecret(_))));
+        for (name, value) in
+            [("WATCHLIST", "A B"), ("HISTORY_LIMIT", "0"), ("MESSAGE_RETENTION", "many")]
+        {
+            let error = read(&[SECRET, (name, value)]).expect_err(name).to_string();
+            assert!(error.starts_with(name), "{error}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! Every decision of Signalroom, for both runtimes: pure functions and plain data.
+//!
+//! Nothing here does I/O, reads a clock, draws randomness or awaits. Time, ids and storage are
+//! passed in; what is to be written and sent is handed back, and the adapters carry it out.
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod auth;
+pub mod config;
+pub mod host;
+pub mod room;
+pub mod signals;
+pub mod store;
+pub mod symbol;
+pub mod time;
+pub mod wire;

@@ -1,0 +1,367 @@
+//! What REST, cron and other rooms ask of a room, and what it answers.
+//!
+//! The same values travel as JSON between Durable Objects and over a channel in the harness.
+
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::name::RoomName;
+use super::signal::{Approval, Signal, SignalId, Status};
+use crate::signals::bar::Bar;
+use crate::signals::Suggestion;
+use crate::symbol::Symbol;
+use crate::time::Millis;
+
+/// A place in a log: its epoch and the sequence number of the newest event meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Identity of the log; another epoch is another log.
+    pub epoch: String,
+    /// Sequence number, 0 before the first event.
+    pub seq: i64,
+}
+
+/// A slice of a list: at most `limit` items after `cursor`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// 1..=500 items.
+    pub limit: u32,
+    /// Where the previous page ended; opaque outside.
+    pub cursor: Option<i64>,
+}
+
+/// A page's items and where the next one starts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Slice<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Cursor of the next page, absent on the last.
+    pub next: Option<i64>,
+}
+
+/// Which decisions a list of approvals is about. Absent means any.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalFilter {
+    /// Only this symbol.
+    pub symbol: Option<Symbol>,
+    /// Only decisions of this subject.
+    pub by: Option<String>,
+    /// Decided at or after.
+    pub from: Option<Millis>,
+    /// Decided at or before.
+    pub to: Option<Millis>,
+}
+
+/// A decision somebody wants to take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// What is decided.
+    pub status: Suggestion,
+    /// Why, in the person's words.
+    pub note: Option<String>,
+    /// The signal the person looked at; another current one is a conflict. Any one of these
+    /// must be the current one.
+    pub expected: Vec<SignalId>,
+    /// Who decides.
+    pub by: String,
+}
+
+/// A request to a room.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Call {
+    /// Symbol room: store bars; compute at once if asked.
+    PutBars {
+        /// Checked bars, ascending, unique dates.
+        bars: Vec<Bar>,
+        /// Whether to compute in the same turn.
+        compute: bool,
+    },
+    /// Symbol room: the bars held, ascending.
+    Bars {
+        /// First date wanted.
+        from: Option<NaiveDate>,
+        /// Last date wanted.
+        to: Option<NaiveDate>,
+        /// Which slice; the cursor is the number of bars already read.
+        page: Page,
+    },
+    /// Symbol room: compute the signal of the bars held.
+    Compute,
+    /// Symbol room: the latest signal.
+    Latest,
+    /// Symbol room: all revisions, newest first.
+    History {
+        /// Which slice.
+        page: Page,
+    },
+    /// Symbol room: decide.
+    Approve(Proposal),
+    /// Symbol room: its decisions; feed: everybody's. Newest first.
+    Approvals {
+        /// Which.
+        filter: ApprovalFilter,
+        /// Which slice.
+        page: Page,
+    },
+    /// Feed: events and state of another room.
+    Receive(Push),
+    /// Feed: the latest signal of each symbol, newest event first.
+    Signals {
+        /// Only this status.
+        status: Option<Status>,
+        /// Which slice.
+        page: Page,
+    },
+    /// Feed: the best `n` by combined trust.
+    Top {
+        /// 1..=100.
+        n: u32,
+    },
+    /// Feed: the city state.
+    City,
+    /// Feed: which symbols a run has to look at.
+    Plan,
+    /// Feed: a run has ended; bring derived state up to date.
+    Finish,
+}
+
+impl Call {
+    /// How long an answer waits for the room's events to reach the feed.
+    pub fn patience(&self) -> Option<Duration> {
+        match self {
+            Self::Approve(_) => Some(Duration::from_secs(1)),
+            Self::PutBars { .. } | Self::Compute => Some(Duration::from_secs(10)),
+            Self::Bars { .. }
+            | Self::Latest
+            | Self::History { .. }
+            | Self::Approvals { .. }
+            | Self::Receive(_)
+            | Self::Signals { .. }
+            | Self::Top { .. }
+            | Self::City
+            | Self::Plan
+            | Self::Finish => None,
+        }
+    }
+}
+
+/// One event on its way from a room to its downstream.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entry {
+    /// Sequence number in the source's log.
+    pub seq: i64,
+    /// The message's `type`.
+    pub kind: EventKind,
+    /// The message's `data`, as it is sent.
+    pub data: Box<RawValue>,
+    /// The symbol's latest signal after this event, as lists show it.
+    pub signal: Box<RawValue>,
+}
+
+/// The kinds of events a log holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A signal was computed.
+    NewSignal,
+    /// A person decided.
+    ApprovalNotification,
+}
+
+impl EventKind {
+    /// The message's `type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NewSignal => "new_signal",
+            Self::ApprovalNotification => "approval_notification",
+        }
+    }
+}
+
+impl std::str::FromStr for EventKind {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "new_signal" => Ok(Self::NewSignal),
+            "approval_notification" => Ok(Self::ApprovalNotification),
+            _ => Err(()),
+        }
+    }
+}
+
+/// The three trusts of a symbol that the city state is made of, each 0..1.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Trusts {
+    /// `unslug_score`.
+    pub unslug: f64,
+    /// `fear_score` on the wire's scale.
+    pub fear: f64,
+    /// Market-flow trust.
+    pub flow: f64,
+}
+
+/// What the feed has to know of a symbol room beside its events. Newest version wins.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RoomState {
+    /// Grows with every change.
+    pub version: i64,
+    /// Bars came that no run has looked at.
+    pub dirty: bool,
+    /// What the last computation found, if it found all three.
+    pub trusts: Option<Trusts>,
+}
+
+/// A batch from a room's log, with its state, to the room's downstream.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Push {
+    /// Who sends.
+    pub source: RoomName,
+    /// The source's epoch.
+    pub epoch: String,
+    /// The source's state.
+    pub state: RoomState,
+    /// Consecutive events, oldest first; may be empty.
+    pub entries: Vec<Entry>,
+}
+
+/// What the downstream has after a [`Push`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// Newest sequence number of the source it holds.
+    pub seq: i64,
+    /// Newest state version of the source it holds.
+    pub version: i64,
+    /// Its own position, at or after the source's newest event.
+    pub position: Position,
+}
+
+/// What became of the bars of one request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BarCounts {
+    /// New dates.
+    pub accepted: u32,
+    /// Dates held with other values.
+    pub replaced: u32,
+    /// Dates held with the same values.
+    pub unchanged: u32,
+}
+
+/// What a computation led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Computed {
+    /// A signal or revision was published.
+    New,
+    /// Same published content, or a decision that stands.
+    Unchanged,
+    /// The bars do not suffice for a score.
+    InsufficientHistory,
+}
+
+/// The state of the whole desk.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct City {
+    /// `dim`, `stable`, `thriving`, or null while there are no data.
+    pub city_state: Option<crate::signals::city::CityMood>,
+    /// Mean `unslug_score` over the symbols that have all three trusts.
+    pub unslug_trust: Option<f64>,
+    /// Mean `fear_score`, 0..1.
+    pub fear_trust: Option<f64>,
+    /// Mean market-flow trust.
+    pub flow_trust: Option<f64>,
+    /// One plain sentence.
+    pub notes: String,
+}
+
+/// A room's answer to a [`Call`].
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// To `PutBars`; `signal` when it was asked to compute and there is one.
+    BarsStored {
+        /// Counts.
+        counts: BarCounts,
+        /// The latest signal.
+        signal: Option<Box<Signal>>,
+    },
+    /// To `Bars`.
+    Bars(Slice<Bar>),
+    /// To `Compute`.
+    Computed(Computed),
+    /// To `Latest`.
+    Latest(Box<Signal>),
+    /// To `History`.
+    History(Slice<Signal>),
+    /// To `Approve`.
+    Approved {
+        /// The decision.
+        approval: Approval,
+        /// The symbol room's position of its event.
+        room: Position,
+        /// The feed's position, when it was reached in time.
+        feed: Option<Position>,
+    },
+    /// To `Approvals`.
+    Approvals(Slice<Box<RawValue>>),
+    /// To `Receive`.
+    Received(Ack),
+    /// To `Signals` and `Top`.
+    Signals(Slice<Box<RawValue>>),
+    /// To `City` and `Finish`.
+    City(City),
+    /// To `Plan`.
+    Planned(Vec<Symbol>),
+}
+
+impl Reply {
+    /// Fills in what the room could only learn from its downstream, once that has acknowledged.
+    pub fn settle(&mut self, ack: &Ack) {
+        if let Self::Approved { room, feed, .. } = self
+            && ack.seq >= room.seq
+        {
+            *feed = Some(ack.position.clone());
+        }
+    }
+}
+
+/// The caller's fault: nothing changed. `detail` is for people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reject {
+    /// Nobody has heard of the symbol.
+    UnknownSymbol,
+    /// There is nothing to decide on.
+    NoSignal,
+    /// Bars, but no score; says what is missing.
+    InsufficientHistory(Vec<crate::signals::published::Missing>),
+    /// Somebody was faster; carries the current signal.
+    AlreadyDecided(Box<Signal>),
+    /// Another signal is current; carries it.
+    StaleSignal(Box<Signal>),
+    /// This kind of room does not answer this call.
+    Misdirected,
+}
+
+/// Why a call has no [`Reply`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallError {
+    /// The caller can mend it.
+    Reject(Reject),
+    /// Ours; logged under this id where it happened.
+    Fault {
+        /// Id in the log.
+        id: String,
+    },
+}
+
+impl From<Reject> for CallError {
+    fn from(reject: Reject) -> Self {
+        Self::Reject(reject)
+    }
+}

@@ -1,0 +1,175 @@
+//! A room's durable, ordered log: gap-free sequence numbers within an epoch.
+
+use serde_json::value::RawValue;
+
+use super::call::{EventKind, Position};
+use super::effects::Effects;
+use super::socket::ResumeFrom;
+use crate::store::{Columns, Row, Sql, SqlError, Statement};
+use crate::symbol::Symbol;
+use crate::time::Millis;
+use crate::wire::frame::Frame;
+use crate::wire::server;
+
+/// Old events are deleted once per this many appends, so that most appends delete nothing.
+const TRIM_EVERY: i64 = 64;
+
+/// The position of a log; the events themselves stay in the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    epoch: String,
+    top: i64,
+    floor: i64,
+    retention: i64,
+}
+
+/// An event read back from the log.
+#[derive(Debug)]
+pub struct Logged {
+    /// Its sequence number.
+    pub seq: i64,
+    /// What it is.
+    pub kind: EventKind,
+    /// Whom it is about.
+    pub symbol: Symbol,
+    /// The message's `data`.
+    pub data: Box<RawValue>,
+    /// The symbol's latest signal after it; only in a symbol room.
+    pub signal: Option<Box<RawValue>>,
+    /// When it was committed.
+    pub at: Millis,
+}
+
+/// An event to be appended.
+#[derive(Debug)]
+pub struct Fresh<'a> {
+    /// What it is.
+    pub kind: EventKind,
+    /// Whom it is about.
+    pub symbol: &'a Symbol,
+    /// The message's `data`.
+    pub data: &'a RawValue,
+    /// The symbol's latest signal after it, for a downstream.
+    pub signal: Option<&'a RawValue>,
+}
+
+impl Log {
+    /// The log of a room that was never created.
+    pub fn empty(epoch: String, retention: i64) -> Self {
+        Self { epoch, top: 0, floor: 1, retention }
+    }
+
+    /// Reads where an existing log stands.
+    ///
+    /// # Errors
+    /// [`SqlError`] from the database.
+    pub fn restore(epoch: String, retention: i64, sql: &dyn Sql) -> Result<Self, SqlError> {
+        let rows = sql.query("SELECT MIN(seq), MAX(seq) FROM events", &[])?;
+        let bounds = rows.first().filter(|row| !row.is_null(0));
+        Ok(match bounds {
+            Some(row) => Self { epoch, top: row.integer(1)?, floor: row.integer(0)?, retention },
+            None => Self::empty(epoch, retention),
+        })
+    }
+
+    /// The newest position.
+    pub fn position(&self) -> Position {
+        Position { epoch: self.epoch.clone(), seq: self.top }
+    }
+
+    /// The log's epoch.
+    pub fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    /// The newest sequence number, 0 when empty.
+    pub fn top(&self) -> i64 {
+        self.top
+    }
+
+    /// The oldest sequence number that can still be brought.
+    pub fn floor(&self) -> i64 {
+        self.floor.max(self.top - self.retention + 1)
+    }
+
+    /// Whether everything after `from` can be brought.
+    pub fn reaches(&self, from: &ResumeFrom) -> bool {
+        from.epoch == self.epoch && from.since <= self.top && from.since + 1 >= self.floor()
+    }
+
+    /// Appends an event and returns it encoded, once. Events up to `delivered` have reached the
+    /// downstream and may be trimmed.
+    pub fn append(
+        &mut self,
+        event: &Fresh<'_>,
+        delivered: i64,
+        now: Millis,
+        fx: &mut Effects,
+    ) -> Frame {
+        self.top += 1;
+        fx.write(Statement::new(
+            "INSERT INTO events (seq, kind, symbol, data, signal, at) VALUES (?, ?, ?, ?, ?, ?)",
+            vec![
+                self.top.into(),
+                event.kind.as_str().into(),
+                event.symbol.as_str().into(),
+                event.data.get().into(),
+                event.signal.map(RawValue::get).into(),
+                now.0.into(),
+            ],
+        ));
+        let last = (self.top - self.retention).min(delivered);
+        if self.top % TRIM_EVERY == 0 && last >= self.floor {
+            fx.write(Statement::new("DELETE FROM events WHERE seq <= ?", vec![last.into()]));
+            self.floor = last + 1;
+        }
+        server::event(event.kind.as_str(), event.data, now, self.top)
+    }
+
+    /// Up to `limit` events after `since`, oldest first.
+    ///
+    /// # Errors
+    /// [`SqlError`] from the database.
+    pub fn after(&self, since: i64, limit: i64, sql: &dyn Sql) -> Result<Vec<Logged>, SqlError> {
+        sql.query(
+            "SELECT seq, kind, symbol, data, signal, at FROM events WHERE seq > ? ORDER BY seq \
+             LIMIT CAST(? AS INTEGER)",
+            &[since.into(), limit.into()],
+        )?
+        .iter()
+        .map(logged)
+        .collect()
+    }
+}
+
+impl Logged {
+    /// The event as it was first sent.
+    pub fn frame(&self) -> Frame {
+        server::event(self.kind.as_str(), &self.data, self.at, self.seq)
+    }
+}
+
+fn logged(row: &Row) -> Result<Logged, SqlError> {
+    Ok(Logged {
+        seq: row.integer(0)?,
+        kind: row.parsed(1, "a kind of event")?,
+        symbol: row.parsed(2, "a symbol")?,
+        data: raw(row, 3)?,
+        signal: if row.is_null(4) { None } else { Some(raw(row, 4)?) },
+        at: Millis(row.integer(5)?),
+    })
+}
+
+/// A text column that holds JSON, passed on unread.
+///
+/// # Errors
+/// [`SqlError::Decode`] when it is not JSON.
+pub fn raw(row: &Row, column: usize) -> Result<Box<RawValue>, SqlError> {
+    RawValue::from_string(row.text(column)?.to_owned())
+        .map_err(|_| SqlError::Decode { column, expected: "JSON" })
+}
+
+/// Plain data as JSON that is stored and passed on.
+pub fn json(value: &impl serde::Serialize) -> Box<RawValue> {
+    serde_json::value::to_raw_value(value).expect("plain data with string keys always serialises")
+}

@@ -1,0 +1,557 @@
+//! Rooms: a durable, ordered log with listeners. A listener is a socket or another room.
+//!
+//! A room is plain data. `handle` takes an event, `call` a request; both decide, change memory
+//! and say in [`Effects`] what is to be written and sent. Reads are synchronous, writes are not
+//! done here. [`Room::restore`] is the only constructor: a crash, a failed commit and a
+//! hibernation are all "drop and restore". A refused call changes nothing.
+
+pub mod call;
+pub mod effects;
+mod feed;
+pub mod log;
+pub mod name;
+pub mod signal;
+pub mod socket;
+mod symbol_room;
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use crate::config::RoomConfig;
+use crate::store::{Blank, Sql, SqlError, feed as feed_store, schema, signals as signal_store};
+use crate::symbol::Symbol;
+use crate::time::Millis;
+use crate::wire::client::{self, BadMessage, Message};
+use crate::wire::close::Close;
+use crate::wire::frame::Frame;
+use crate::wire::{limits, server};
+use call::{Ack, Call, City, EventKind, Position, Push, Reject, Reply, Slice};
+use effects::{Effects, Output};
+use feed::Feed;
+use log::{Log, json};
+use name::RoomName;
+use socket::{Attachment, ConnId, Hello, ResumeFrom};
+use symbol_room::{SymbolRoom, Turn};
+
+/// Something that happened to a room.
+#[derive(Debug)]
+pub enum Event {
+    /// A socket was accepted.
+    Connected {
+        /// Its identity.
+        conn: ConnId,
+        /// Who it is and what it wants.
+        hello: Box<Hello>,
+    },
+    /// A socket sent text.
+    Text {
+        /// Which socket.
+        conn: ConnId,
+        /// What it sent.
+        text: String,
+    },
+    /// A socket sent bytes.
+    Binary {
+        /// Which socket.
+        conn: ConnId,
+        /// How many.
+        bytes: usize,
+    },
+    /// A socket is gone.
+    Closed {
+        /// Which socket.
+        conn: ConnId,
+    },
+    /// The deadline came, or the runtime thinks so.
+    Alarm,
+    /// The downstream answered a push.
+    Acked(Ack),
+    /// The downstream could not be reached.
+    PushFailed,
+}
+
+/// Why a call did not happen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Failure {
+    /// The caller can mend it.
+    Reject(Reject),
+    /// The database failed.
+    Sql(SqlError),
+}
+
+impl From<Reject> for Failure {
+    fn from(reject: Reject) -> Self {
+        Self::Reject(reject)
+    }
+}
+
+impl From<SqlError> for Failure {
+    fn from(error: SqlError) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// An event of the log, encoded, on its way to those who want it.
+#[derive(Debug)]
+struct Published {
+    kind: EventKind,
+    symbol: Symbol,
+    frame: Frame,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Symbol(Box<SymbolRoom>),
+    Feed(Box<Feed>),
+}
+
+/// One room's state in memory.
+#[derive(Debug)]
+pub struct Room {
+    name: RoomName,
+    config: RoomConfig,
+    created: bool,
+    log: Log,
+    sockets: BTreeMap<ConnId, Attachment>,
+    kind: Kind,
+}
+
+impl Room {
+    /// Reads a room's state from its database and its sockets' attachments. `fresh_epoch` names
+    /// the log should the room not exist yet.
+    ///
+    /// # Errors
+    /// [`SqlError`] from the database.
+    pub fn restore(
+        name: &RoomName,
+        config: RoomConfig,
+        fresh_epoch: &str,
+        sockets: impl IntoIterator<Item = (ConnId, Attachment)>,
+        sql: &dyn Sql,
+    ) -> Result<Self, SqlError> {
+        let epoch = schema::open(name, sql)?;
+        let created = epoch.is_some();
+        let (log, kind) = match epoch {
+            None => (
+                Log::empty(fresh_epoch.to_owned(), config.message_retention),
+                match name {
+                    RoomName::Symbol(symbol) => {
+                        Kind::Symbol(Box::new(SymbolRoom::empty(symbol.clone())))
+                    }
+                    RoomName::Feed => Kind::Feed(Box::new(Feed::empty())),
+                },
+            ),
+            Some(epoch) => (
+                Log::restore(epoch, config.message_retention, sql)?,
+                match name {
+                    RoomName::Symbol(symbol) => {
+                        Kind::Symbol(Box::new(SymbolRoom::restore(symbol.clone(), sql)?))
+                    }
+                    RoomName::Feed => Kind::Feed(Box::new(Feed::restore(sql)?)),
+                },
+            ),
+        };
+        let sockets = sockets.into_iter().collect();
+        Ok(Self { name: name.clone(), config, created, log, sockets, kind })
+    }
+
+    /// Whether the room exists in its database.
+    pub fn created(&self) -> bool {
+        self.created
+    }
+
+    /// Tells the room that its tables were made.
+    pub(crate) fn mark_created(&mut self) {
+        self.created = true;
+    }
+
+    /// The newest position of the room's log.
+    pub fn position(&self) -> Position {
+        self.log.position()
+    }
+
+    /// The room's name.
+    pub fn name(&self) -> &RoomName {
+        &self.name
+    }
+
+    /// The earliest moment the room wants to be woken.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        match &self.kind {
+            Kind::Symbol(room) => room.next_deadline(&self.log),
+            Kind::Feed(feed) => feed.next_deadline(),
+        }
+    }
+
+    /// The next batch owed to the downstream, if one may be sent now.
+    ///
+    /// # Errors
+    /// [`SqlError`] from the database.
+    pub fn next_push(&self, now: Millis, sql: &dyn Sql) -> Result<Option<Push>, SqlError> {
+        match &self.kind {
+            Kind::Symbol(room) => room.next_push(&self.log, now, sql),
+            Kind::Feed(_) => Ok(None),
+        }
+    }
+
+    /// Takes an event.
+    ///
+    /// # Errors
+    /// [`SqlError`] from the database; the room must then be dropped.
+    pub fn handle(
+        &mut self,
+        event: Event,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<(), SqlError> {
+        let sql = self.readable(sql);
+        match event {
+            Event::Connected { conn, hello } => self.connect(conn, &hello, now, sql, fx)?,
+            Event::Text { conn, text } => self.receive_text(conn, &text, now, fx),
+            Event::Binary { conn, bytes } => {
+                if bytes > limits::MAX_MESSAGE_BYTES {
+                    self.close(conn, Close::TooBig, fx);
+                } else {
+                    self.refuse(conn, &BadMessage::Binary, now, fx);
+                }
+            }
+            Event::Closed { conn } => {
+                self.sockets.remove(&conn);
+            }
+            Event::Alarm => self.refresh_city(now, sql, fx)?,
+            Event::Acked(ack) => self.on_delivery(Some(ack), now, sql, fx),
+            Event::PushFailed => self.on_delivery(None, now, sql, fx),
+        }
+        Ok(())
+    }
+
+    /// The database, or an empty one while there are no tables: asking about a symbol nobody has
+    /// heard of must not create its room.
+    fn readable<'a>(&self, sql: &'a dyn Sql) -> &'a dyn Sql {
+        if self.created { sql } else { &Blank }
+    }
+
+    fn on_delivery(&mut self, ack: Option<Ack>, now: Millis, sql: &dyn Sql, fx: &mut Effects) {
+        let Kind::Symbol(room) = &mut self.kind else { return };
+        let mut published = Vec::new();
+        let mut turn = Turn { log: &mut self.log, now, sql, fx, published: &mut published };
+        match ack {
+            Some(ack) => room.on_ack(&ack, &mut turn),
+            None => room.on_push_failed(&mut turn),
+        }
+    }
+
+    /// Answers a request.
+    ///
+    /// # Errors
+    /// [`Failure::Reject`] leaves the room as it was; after [`Failure::Sql`] it must be dropped.
+    pub fn call(
+        &mut self,
+        call: Call,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<Reply, Failure> {
+        let sql = self.readable(sql);
+        let mut published = Vec::new();
+        let reply = match &mut self.kind {
+            Kind::Symbol(room) => {
+                let mut turn =
+                    Turn { log: &mut self.log, now, sql, fx, published: &mut published };
+                call_symbol(room, call, &mut turn)?
+            }
+            Kind::Feed(feed) => match call {
+                Call::Receive(push) => {
+                    let (ack, news) = feed.receive(&push, &mut self.log, now, sql, fx)?;
+                    published = news;
+                    Reply::Received(ack)
+                }
+                Call::Signals { status, page } => {
+                    Reply::Signals(feed_store::signals(status, page, sql)?)
+                }
+                Call::Top { n } => {
+                    Reply::Signals(Slice { items: feed_store::top(n, sql)?, next: None })
+                }
+                Call::Approvals { filter, page } => {
+                    Reply::Approvals(feed_store::approvals(&filter, page, sql)?)
+                }
+                Call::Plan => Reply::Planned(feed_store::dirty(feed::MAX_PLANNED, sql)?),
+                Call::City | Call::Finish => {
+                    self.refresh_city(now, sql, fx)?;
+                    Reply::City(self.city().clone())
+                }
+                Call::PutBars { .. }
+                | Call::Bars { .. }
+                | Call::Compute
+                | Call::Latest
+                | Call::History { .. }
+                | Call::Approve(_) => return Err(Reject::Misdirected.into()),
+            },
+        };
+        for event in published {
+            self.fan_out(event, fx);
+        }
+        Ok(reply)
+    }
+
+    fn fan_out(&self, event: Published, fx: &mut Effects) {
+        let wanted = |(conn, socket): (&ConnId, &Attachment)| {
+            socket.wants(event.kind, &event.symbol).then_some(*conn)
+        };
+        fx.broadcast(self.sockets.iter().filter_map(wanted).collect(), event.frame);
+    }
+
+    fn city(&self) -> &City {
+        match &self.kind {
+            Kind::Feed(feed) => feed.city(),
+            Kind::Symbol(_) => unreachable!("only the feed is asked for the city state"),
+        }
+    }
+
+    fn refresh_city(
+        &mut self,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<(), SqlError> {
+        let Kind::Feed(feed) = &mut self.kind else { return Ok(()) };
+        if feed.refresh_city(sql, fx)? {
+            let frame = server::encode("city_state_update", feed.city(), now);
+            let followers =
+                self.sockets.iter().filter(|(_, socket)| socket.city).map(|(conn, _)| *conn);
+            fx.broadcast(followers.collect(), frame);
+        }
+        Ok(())
+    }
+
+    fn connect(
+        &mut self,
+        conn: ConnId,
+        hello: &Hello,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<(), SqlError> {
+        let socket = Attachment::new(hello);
+        let Ok(attachment) = socket.encode() else {
+            self.close(conn, Close::TooBig, fx);
+            return Ok(());
+        };
+        fx.durable = true;
+        fx.outputs.push(Output::Attach { conn, attachment });
+        let (epoch, top) = (self.log.epoch(), self.log.top());
+        fx.send(conn, server::welcome(&conn.to_string(), epoch, top, hello.expires_at, now));
+        let recovered = match &hello.resume {
+            Some(from) => self.resume(conn, &socket, from, now, sql, fx)?,
+            None => false,
+        };
+        if !recovered {
+            let frame = self.snapshot(&socket, now, sql)?;
+            fx.send(conn, frame);
+        }
+        self.sockets.insert(conn, socket);
+        Ok(())
+    }
+
+    /// Brings what was missed, all of it or nothing; says which.
+    fn resume(
+        &self,
+        conn: ConnId,
+        socket: &Attachment,
+        from: &ResumeFrom,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<bool, SqlError> {
+        let recovered = self.log.reaches(from);
+        let mut missed = Vec::new();
+        if recovered {
+            missed = self.log.after(from.since, i64::from(i32::MAX), sql)?;
+            missed.retain(|event| socket.wants(event.kind, &event.symbol));
+        }
+        let count = missed.len();
+        let frames: Vec<Frame> = missed.iter().map(log::Logged::frame).collect();
+        if socket.batch {
+            for batch in frames.chunks(limits::MAX_BATCH) {
+                fx.send(conn, if let [one] = batch { one.clone() } else { Frame::array(batch) });
+            }
+        } else {
+            for frame in frames {
+                fx.send(conn, frame);
+            }
+        }
+        fx.send(conn, server::encode("resumed", server::Resumed { recovered, count }, now));
+        Ok(recovered)
+    }
+
+    fn snapshot(
+        &self,
+        socket: &Attachment,
+        now: Millis,
+        sql: &dyn Sql,
+    ) -> Result<Frame, SqlError> {
+        let (signals, city): (Vec<Box<RawValue>>, _) = match &self.kind {
+            Kind::Symbol(room) => {
+                (room.latest().iter().map(|signal| json(&signal.view())).collect(), None)
+            }
+            Kind::Feed(feed) => {
+                let limit = self.config.history_limit;
+                (feed_store::snapshot(&socket.filter, limit, sql)?, Some(feed.city()))
+            }
+        };
+        Ok(server::encode("snapshot", server::Snapshot { signals: &signals, city }, now))
+    }
+
+    fn receive_text(&mut self, conn: ConnId, text: &str, now: Millis, fx: &mut Effects) {
+        if text.len() > limits::MAX_MESSAGE_BYTES {
+            self.close(conn, Close::TooBig, fx);
+            return;
+        }
+        if text == limits::PING {
+            let pong = server::bare_pong(self.log.epoch(), self.log.top());
+            fx.send(conn, pong.into());
+            return;
+        }
+        match client::decode(text) {
+            Ok(message) => self.obey(conn, message, now, fx),
+            Err(bad) => self.refuse(conn, &bad, now, fx),
+        }
+    }
+
+    fn obey(&mut self, conn: ConnId, message: Message, now: Millis, fx: &mut Effects) {
+        let Some(socket) = self.sockets.get(&conn) else { return };
+        let mut changed = socket.clone();
+        let mut replies = Vec::new();
+        let mut confirm = |kind, symbol: &str| replies.push(server::confirmation(kind, symbol, now));
+        match message {
+            Message::Subscribe(symbols) | Message::Unsubscribe(symbols)
+                if self.strangers(&symbols) =>
+            {
+                let bad = BadMessage::InvalidData("this socket carries its own symbol alone");
+                return self.refuse(conn, &bad, now, fx);
+            }
+            Message::Subscribe(symbols) => {
+                changed.filter = changed.filter.with(&symbols);
+                symbols.iter().for_each(|s| confirm("subscription_confirmed", s.as_str()));
+            }
+            Message::Unsubscribe(symbols) => {
+                changed.filter = changed.filter.without(&symbols);
+                symbols.iter().for_each(|s| confirm("unsubscription_confirmed", s.as_str()));
+            }
+            Message::SubscribeAll => {
+                changed.filter = socket::Filter::all();
+                confirm("subscription_confirmed", "*");
+            }
+            Message::SubscribeCity | Message::UnsubscribeCity
+                if matches!(self.kind, Kind::Symbol(_)) =>
+            {
+                let bad = BadMessage::InvalidData("the city state is on /ws");
+                return self.refuse(conn, &bad, now, fx);
+            }
+            Message::SubscribeCity => {
+                changed.city = true;
+                let kind = "city_state_subscription_confirmed";
+                replies.push(server::encode(kind, serde_json::Map::new(), now));
+                replies.push(server::encode("city_state_update", self.city(), now));
+            }
+            Message::UnsubscribeCity => {
+                changed.city = false;
+                let kind = "city_state_unsubscription_confirmed";
+                replies.push(server::encode(kind, serde_json::Map::new(), now));
+            }
+            Message::Ping { timestamp } => {
+                let data = server::Pong {
+                    timestamp: now,
+                    echo: timestamp.as_deref(),
+                    epoch: self.log.epoch(),
+                    seq: self.log.top(),
+                };
+                replies.push(server::encode("pong", data, now));
+            }
+        }
+        if changed.filter.len() > limits::MAX_SUBSCRIPTIONS {
+            let bad = BadMessage::InvalidData("at most 500 symbols");
+            return self.refuse(conn, &bad, now, fx);
+        }
+        self.keep(conn, changed, fx);
+        for frame in replies {
+            fx.send(conn, frame);
+        }
+    }
+
+    /// Whether a symbol room's socket names other symbols than the room's.
+    fn strangers(&self, symbols: &[Symbol]) -> bool {
+        match &self.name {
+            RoomName::Symbol(own) => symbols.iter().any(|symbol| symbol != own),
+            RoomName::Feed => false,
+        }
+    }
+
+    /// Remembers a socket's new state, here and with the platform.
+    fn keep(&mut self, conn: ConnId, socket: Attachment, fx: &mut Effects) {
+        if self.sockets.get(&conn) == Some(&socket) {
+            return;
+        }
+        match socket.encode() {
+            Ok(attachment) => {
+                fx.outputs.push(Output::Attach { conn, attachment });
+                self.sockets.insert(conn, socket);
+            }
+            Err(_) => self.close(conn, Close::TooBig, fx),
+        }
+    }
+
+    fn refuse(&mut self, conn: ConnId, bad: &BadMessage, now: Millis, fx: &mut Effects) {
+        let Some(socket) = self.sockets.get(&conn) else { return };
+        let mut changed = socket.clone();
+        changed.bad_messages = changed.bad_messages.saturating_add(1);
+        fx.send(conn, server::error(bad.code(), &bad.to_string(), now));
+        if changed.bad_messages >= limits::MAX_BAD_MESSAGES {
+            self.close(conn, Close::BadMessages, fx);
+        } else {
+            self.keep(conn, changed, fx);
+        }
+    }
+
+    fn close(&mut self, conn: ConnId, close: Close, fx: &mut Effects) {
+        self.sockets.remove(&conn);
+        fx.outputs.push(Output::Close { conn, close });
+    }
+}
+
+fn call_symbol(
+    room: &mut SymbolRoom,
+    call: Call,
+    turn: &mut Turn<'_>,
+) -> Result<Reply, Failure> {
+    match call {
+        Call::PutBars { bars, compute } => Ok(room.put_bars(&bars, compute, turn)?),
+        Call::Bars { from, to, page } => SymbolRoom::bars(from, to, page, turn.sql),
+        Call::Compute => room.compute(turn),
+        Call::Latest => match room.latest() {
+            Some(signal) => Ok(Reply::Latest(Box::new(signal.clone()))),
+            None => Err(room.why_none(turn.sql)?.into()),
+        },
+        Call::History { page } => match room.latest() {
+            Some(signal) => {
+                Ok(Reply::History(signal_store::history(&signal.symbol, page, turn.sql)?))
+            }
+            None => Err(room.why_none(turn.sql)?.into()),
+        },
+        Call::Approve(proposal) => room.approve(proposal, turn),
+        Call::Approvals { filter, page } => {
+            if room.latest().is_none() && !crate::store::bars::any(turn.sql)? {
+                return Err(Reject::UnknownSymbol.into());
+            }
+            Ok(Reply::Approvals(signal_store::approvals(&filter, page, turn.sql)?))
+        }
+        Call::Receive(_)
+        | Call::Signals { .. }
+        | Call::Top { .. }
+        | Call::City
+        | Call::Plan
+        | Call::Finish => Err(Reject::Misdirected.into()),
+    }
+}

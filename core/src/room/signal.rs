@@ -1,0 +1,207 @@
+//! Signals and decisions, and the one rule of when a signal is new.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use crate::signals::Suggestion;
+use crate::signals::published::{Explain, Published, Recommendation};
+use crate::symbol::Symbol;
+use crate::time::Millis;
+
+/// `SYMBOL:DATE:REVISION`, the identity of one revision of a signal.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SignalId(pub String);
+
+impl SignalId {
+    /// The id of a revision.
+    pub fn new(symbol: &Symbol, date: NaiveDate, revision: u32) -> Self {
+        Self(format!("{symbol}:{date}:{revision}"))
+    }
+}
+
+impl fmt::Display for SignalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a signal is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Status {
+    /// Waits for a decision.
+    PendingReview,
+    /// Decided BUY.
+    ApprovedBuy,
+    /// Decided NEUTRAL.
+    ApprovedNeutral,
+    /// Decided RISK.
+    ApprovedRisk,
+    /// Replaced before anybody decided.
+    Superseded,
+}
+
+impl Status {
+    /// The wire's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PendingReview => "PENDING_REVIEW",
+            Self::ApprovedBuy => "APPROVED_BUY",
+            Self::ApprovedNeutral => "APPROVED_NEUTRAL",
+            Self::ApprovedRisk => "APPROVED_RISK",
+            Self::Superseded => "SUPERSEDED",
+        }
+    }
+
+    /// The status after a decision.
+    pub fn approved(decision: Suggestion) -> Self {
+        match decision {
+            Suggestion::Buy => Self::ApprovedBuy,
+            Suggestion::Neutral => Self::ApprovedNeutral,
+            Suggestion::Risk => Self::ApprovedRisk,
+        }
+    }
+}
+
+/// The text names no status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a status")]
+pub struct InvalidStatus;
+
+impl FromStr for Status {
+    type Err = InvalidStatus;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [
+            Self::PendingReview,
+            Self::ApprovedBuy,
+            Self::ApprovedNeutral,
+            Self::ApprovedRisk,
+            Self::Superseded,
+        ]
+        .into_iter()
+        .find(|status| status.as_str() == text)
+        .ok_or(InvalidStatus)
+    }
+}
+
+/// A decision, as it is announced and listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The symbol.
+    pub symbol: Symbol,
+    /// What was decided.
+    pub approved_status: Suggestion,
+    /// Who decided: the token's `sub`.
+    pub approved_by: String,
+    /// When.
+    pub approved_at: Millis,
+    /// Why, plain text.
+    pub note: Option<String>,
+    /// On which signal.
+    pub signal_id: SignalId,
+}
+
+/// One revision of a symbol's signal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Signal {
+    /// Its identity.
+    pub id: SignalId,
+    /// The symbol.
+    pub symbol: Symbol,
+    /// Date of its last bar.
+    pub date: NaiveDate,
+    /// 1 for the first of its date.
+    pub revision: u32,
+    /// When it was computed.
+    pub computed_at: Millis,
+    /// Where it is in its life.
+    pub status: Status,
+    /// What was computed.
+    pub content: Published,
+    /// The decision, once taken.
+    pub approval: Option<Approval>,
+}
+
+/// A signal as clients see it.
+#[derive(Debug, Serialize)]
+pub struct SignalView<'a> {
+    id: &'a SignalId,
+    symbol: &'a Symbol,
+    ts: String,
+    computed_at: Millis,
+    revision: u32,
+    unslug_score: f64,
+    fear_score: f64,
+    combined_trust: f64,
+    status: Status,
+    recommendation: &'a Recommendation,
+    awaiting_approval: bool,
+    approval: Option<&'a Approval>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<&'a Explain>,
+}
+
+impl Signal {
+    /// As lists and messages show it.
+    pub fn view(&self) -> SignalView<'_> {
+        SignalView {
+            id: &self.id,
+            symbol: &self.symbol,
+            ts: format!("{}T00:00:00Z", self.date),
+            computed_at: self.computed_at,
+            revision: self.revision,
+            unslug_score: self.content.unslug_score,
+            fear_score: self.content.fear_score,
+            combined_trust: self.content.combined_trust,
+            status: self.status,
+            recommendation: &self.content.recommendation,
+            awaiting_approval: self.status == Status::PendingReview,
+            approval: self.approval.as_ref(),
+            explain: None,
+        }
+    }
+
+    /// As it is shown where reasons are asked for.
+    pub fn view_with_explain(&self) -> SignalView<'_> {
+        SignalView { explain: Some(&self.content.explain), ..self.view() }
+    }
+}
+
+/// What a computation means for the symbol's current signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing changes, nothing is sent.
+    Unchanged,
+    /// A new signal of this revision; `supersedes` the current one if nobody decided on it.
+    New {
+        /// Its revision.
+        revision: u32,
+        /// Whether the current one becomes [`Status::Superseded`].
+        supersedes: bool,
+    },
+}
+
+/// Decides whether `content`, computed for the bar of `date`, is a new signal.
+pub fn judge(current: Option<&Signal>, date: NaiveDate, content: &Published) -> Verdict {
+    let Some(current) = current else {
+        return Verdict::New { revision: 1, supersedes: false };
+    };
+    let pending = current.status == Status::PendingReview;
+    if date > current.date {
+        return Verdict::New { revision: 1, supersedes: pending };
+    }
+    if date < current.date || *content == current.content {
+        return Verdict::Unchanged;
+    }
+    let other_suggestion =
+        content.recommendation.suggested != current.content.recommendation.suggested;
+    if pending || other_suggestion {
+        return Verdict::New { revision: current.revision + 1, supersedes: pending };
+    }
+    Verdict::Unchanged
+}

@@ -1,0 +1,247 @@
+//! A listener that is a socket: who it is, what it follows, and how that survives hibernation.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::call::EventKind;
+use crate::auth::Role;
+use crate::symbol::Symbol;
+use crate::time::Millis;
+use crate::wire::limits;
+
+/// A connection's identity, made by the server, random.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+impl fmt::Display for ConnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for ConnId {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        u64::from_str_radix(text, 16).map(Self)
+    }
+}
+
+/// Which symbols a socket follows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Filter {
+    /// These alone.
+    Only(BTreeSet<Symbol>),
+    /// All but these.
+    AllBut(BTreeSet<Symbol>),
+}
+
+impl Filter {
+    /// What a socket starts with.
+    pub fn all() -> Self {
+        Self::AllBut(BTreeSet::new())
+    }
+
+    /// Whether the socket follows `symbol`.
+    pub fn passes(&self, symbol: &Symbol) -> bool {
+        match self {
+            Self::Only(symbols) => symbols.contains(symbol),
+            Self::AllBut(symbols) => !symbols.contains(symbol),
+        }
+    }
+
+    /// The filter after subscribing: the first subscription narrows to what it names.
+    #[must_use]
+    pub fn with(&self, more: &[Symbol]) -> Self {
+        let mut symbols = match self {
+            Self::Only(symbols) => symbols.clone(),
+            Self::AllBut(_) => BTreeSet::new(),
+        };
+        symbols.extend(more.iter().cloned());
+        Self::Only(symbols)
+    }
+
+    /// The filter after unsubscribing.
+    #[must_use]
+    pub fn without(&self, less: &[Symbol]) -> Self {
+        match self {
+            Self::Only(symbols) => {
+                Self::Only(symbols.iter().filter(|s| !less.contains(s)).cloned().collect())
+            }
+            Self::AllBut(symbols) => {
+                Self::AllBut(symbols.iter().chain(less).cloned().collect())
+            }
+        }
+    }
+
+    /// How many symbols it names.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Only(symbols) | Self::AllBut(symbols) => symbols.len(),
+        }
+    }
+
+    /// Whether it names no symbol.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Where a client left off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResumeFrom {
+    /// Epoch of the log it followed.
+    pub epoch: String,
+    /// Last sequence number it saw.
+    pub since: i64,
+}
+
+/// An authenticated request for a socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The token's subject.
+    pub sub: String,
+    /// The token's role.
+    pub role: Role,
+    /// The token's expiry.
+    pub expires_at: Millis,
+    /// Whether the client negotiated `signalroom.v1` and takes array frames.
+    pub batch: bool,
+    /// What to follow from the start, all when absent.
+    pub symbols: Option<Vec<Symbol>>,
+    /// Whether to follow the city state from the start.
+    pub city: bool,
+    /// Where to resume.
+    pub resume: Option<ResumeFrom>,
+}
+
+/// What is known of a socket; kept by the platform while the room hibernates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Version of this layout.
+    v: u8,
+    /// The token's subject.
+    pub sub: String,
+    /// The token's role.
+    pub role: Role,
+    /// The token's expiry.
+    pub expires_at: Millis,
+    /// Whether it takes array frames.
+    pub batch: bool,
+    /// What it follows.
+    pub filter: Filter,
+    /// Whether it follows the city state.
+    pub city: bool,
+    /// Bad messages so far.
+    pub bad_messages: u8,
+}
+
+/// An attachment that cannot be read or kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AttachmentError {
+    /// Written by another version, or damaged.
+    #[error("not an attachment of this version")]
+    Unreadable,
+    /// Beyond what a hibernating socket may carry.
+    #[error("larger than 16,384 bytes")]
+    TooLarge,
+}
+
+impl Attachment {
+    const VERSION: u8 = 1;
+
+    /// The attachment of a new socket.
+    pub fn new(hello: &Hello) -> Self {
+        Self {
+            v: Self::VERSION,
+            sub: hello.sub.clone(),
+            role: hello.role,
+            expires_at: hello.expires_at,
+            batch: hello.batch,
+            filter: hello
+                .symbols
+                .as_ref()
+                .map_or_else(Filter::all, |symbols| Filter::all().with(symbols)),
+            city: hello.city,
+            bad_messages: 0,
+        }
+    }
+
+    /// Whether an event of this kind and symbol is for this socket. Everybody hears decisions.
+    pub fn wants(&self, kind: EventKind, symbol: &Symbol) -> bool {
+        match kind {
+            EventKind::ApprovalNotification => true,
+            EventKind::NewSignal => self.filter.passes(symbol),
+        }
+    }
+
+    /// As it is kept by the platform.
+    ///
+    /// # Errors
+    /// [`AttachmentError::TooLarge`] beyond the platform's limit.
+    pub fn encode(&self) -> Result<String, AttachmentError> {
+        let text = serde_json::to_string(self).map_err(|_| AttachmentError::Unreadable)?;
+        if text.len() > limits::MAX_ATTACHMENT_BYTES {
+            return Err(AttachmentError::TooLarge);
+        }
+        Ok(text)
+    }
+
+    /// Reads what [`Attachment::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`AttachmentError::Unreadable`] when it is not one of this version.
+    pub fn decode(text: &str) -> Result<Self, AttachmentError> {
+        serde_json::from_str::<Self>(text)
+            .ok()
+            .filter(|attachment| attachment.v == Self::VERSION)
+            .ok_or(AttachmentError::Unreadable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symbols(texts: &[&str]) -> Vec<Symbol> {
+        texts.iter().map(|text| text.parse().expect("a symbol")).collect()
+    }
+
+    #[test]
+    fn first_subscription_narrows_and_the_last_unsubscription_leaves_none() {
+        let [a, b] = [&symbols(&["A"]), &symbols(&["B"])];
+        let all = Filter::all();
+        assert!(all.passes(&a[0]));
+        let only_a = all.with(a);
+        assert!(only_a.passes(&a[0]) && !only_a.passes(&b[0]));
+        let none = only_a.without(a);
+        assert!(!none.passes(&a[0]) && !none.passes(&b[0]));
+        assert!(none.with(b).passes(&b[0]));
+        let all_but_a = all.without(a);
+        assert!(!all_but_a.passes(&a[0]) && all_but_a.passes(&b[0]));
+    }
+
+    #[test]
+    fn the_largest_allowed_subscription_fits_the_platform() {
+        let many: Vec<Symbol> = (0..limits::MAX_SUBSCRIPTIONS)
+            .map(|n| format!("ABCDEFGHIJK{n:04}").parse().expect("a symbol"))
+            .collect();
+        let hello = Hello {
+            sub: "x".repeat(256),
+            role: Role::Viewer,
+            expires_at: Millis(i64::MAX / 2),
+            batch: true,
+            symbols: Some(many),
+            city: true,
+            resume: None,
+        };
+        let attachment = Attachment::new(&hello);
+        let text = attachment.encode().expect("fits");
+        assert_eq!(Attachment::decode(&text), Ok(attachment));
+        assert_eq!(Attachment::decode("{}"), Err(AttachmentError::Unreadable));
+    }
+}

@@ -1,0 +1,329 @@
+//! A symbol's room: keeps its bars, computes its signal, takes decisions on it, and hands its
+//! events to the feed.
+//!
+//! Invariant: what the downstream is owed is derived from the outbox's cursor and the log, so
+//! that a crash at any point neither loses nor doubles an event.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+
+use super::call::{
+    Ack, BarCounts, Computed, Entry, EventKind, Page, Proposal, Push, Reject, Reply,
+    Slice, Trusts,
+};
+use super::effects::Effects;
+use super::log::{Fresh, Log, json};
+use super::name::RoomName;
+use super::signal::{Approval, Signal, SignalId, Status, Verdict, judge};
+use super::{Failure, Published as PublishedEvent};
+use crate::signals::bar::Bar;
+use crate::signals::{Evaluation, evaluate};
+use crate::store::signals::Outbox;
+use crate::store::{Sql, SqlError, bars, signals};
+use crate::symbol::Symbol;
+use crate::time::Millis;
+use crate::wire::limits::MAX_PUSH_ENTRIES;
+
+/// First wait before a delivery is tried again, milliseconds; doubles up to [`MAX_BACKOFF`].
+const MIN_BACKOFF: i64 = 1_000;
+/// Longest wait before a delivery is tried again, milliseconds.
+const MAX_BACKOFF: i64 = 60_000;
+
+/// What a symbol room holds in memory.
+#[derive(Debug)]
+pub(super) struct SymbolRoom {
+    symbol: Symbol,
+    latest: Option<Signal>,
+    outbox: Outbox,
+}
+
+impl SymbolRoom {
+    pub(super) fn empty(symbol: Symbol) -> Self {
+        Self { symbol, latest: None, outbox: Outbox::empty() }
+    }
+
+    pub(super) fn restore(symbol: Symbol, sql: &dyn Sql) -> Result<Self, SqlError> {
+        Ok(Self {
+            latest: signals::latest(&symbol, sql)?,
+            outbox: Outbox::restore(sql)?,
+            symbol,
+        })
+    }
+
+    pub(super) fn latest(&self) -> Option<&Signal> {
+        self.latest.as_ref()
+    }
+
+    /// Stores checked bars; computes in the same turn if asked.
+    pub(super) fn put_bars(
+        &mut self,
+        fresh: &[Bar],
+        compute: bool,
+        turn: &mut Turn<'_>,
+    ) -> Result<Reply, SqlError> {
+        let mut counts = BarCounts::default();
+        let mut held = BTreeMap::new();
+        if let (Some(first), Some(last)) = (fresh.first(), fresh.last()) {
+            let (from, to) = if compute { (None, None) } else { (Some(first.date), Some(last.date)) };
+            held = by_date(bars::between(from, to, turn.sql)?);
+        }
+        let mut changed = Vec::new();
+        for bar in fresh {
+            match held.insert(bar.date, *bar) {
+                None => counts.accepted += 1,
+                Some(old) if old == *bar => {
+                    counts.unchanged += 1;
+                    continue;
+                }
+                Some(_) => counts.replaced += 1,
+            }
+            changed.push(*bar);
+        }
+        turn.fx.writes.extend(bars::upsert(&changed));
+        let mut next = self.outbox.state;
+        next.dirty |= !changed.is_empty();
+        if compute && next.dirty && !held.is_empty() {
+            let all: Vec<Bar> = held.into_values().collect();
+            self.publish_if_new(&all, turn);
+        } else if next != self.outbox.state || !changed.is_empty() {
+            self.owe_state(next.dirty, next.trusts, turn);
+        }
+        let signal = if compute { self.latest.clone().map(Box::new) } else { None };
+        Ok(Reply::BarsStored { counts, signal })
+    }
+
+    /// Computes the signal of the bars held.
+    pub(super) fn compute(&mut self, turn: &mut Turn<'_>) -> Result<Reply, Failure> {
+        let all = bars::between(None, None, turn.sql)?;
+        if all.is_empty() {
+            return Err(Reject::UnknownSymbol.into());
+        }
+        Ok(Reply::Computed(self.publish_if_new(&all, turn)))
+    }
+
+    fn publish_if_new(&mut self, all: &[Bar], turn: &mut Turn<'_>) -> Computed {
+        let evaluation = evaluate(all);
+        self.owe_state(false, trusts(&evaluation), turn);
+        let (Some(content), Some(last)) = (evaluation.published(), all.last()) else {
+            return Computed::InsufficientHistory;
+        };
+        let Verdict::New { revision, supersedes } =
+            judge(self.latest.as_ref(), last.date, &content)
+        else {
+            return Computed::Unchanged;
+        };
+        if let Some(old) = self.latest.as_ref().filter(|_| supersedes) {
+            turn.fx.write(signals::set_status(&old.id, Status::Superseded));
+        }
+        let signal = Signal {
+            id: SignalId::new(&self.symbol, last.date, revision),
+            symbol: self.symbol.clone(),
+            date: last.date,
+            revision,
+            computed_at: turn.now,
+            status: Status::PendingReview,
+            content,
+            approval: None,
+        };
+        turn.fx.write(signals::insert(&signal));
+        let view = json(&signal.view());
+        self.publish(EventKind::NewSignal, &view, &view, turn);
+        self.latest = Some(signal);
+        Computed::New
+    }
+
+    /// Why there is no signal to show.
+    pub(super) fn why_none(&self, sql: &dyn Sql) -> Result<Reject, SqlError> {
+        let all = bars::between(None, None, sql)?;
+        if all.is_empty() {
+            return Ok(Reject::UnknownSymbol);
+        }
+        let evaluation = evaluate(&all);
+        Ok(match evaluation.suggestion {
+            Some(_) => Reject::NoSignal,
+            None => Reject::InsufficientHistory(evaluation.missing()),
+        })
+    }
+
+    /// Decides on the current signal: compare-and-set in one turn.
+    pub(super) fn approve(
+        &mut self,
+        proposal: Proposal,
+        turn: &mut Turn<'_>,
+    ) -> Result<Reply, Failure> {
+        let Some(current) = &mut self.latest else {
+            return Err(Reject::NoSignal.into());
+        };
+        if proposal.expected.iter().any(|id| *id != current.id) {
+            return Err(Reject::StaleSignal(Box::new(current.clone())).into());
+        }
+        if current.status != Status::PendingReview {
+            return Err(Reject::AlreadyDecided(Box::new(current.clone())).into());
+        }
+        let approval = Approval {
+            symbol: self.symbol.clone(),
+            approved_status: proposal.status,
+            approved_by: proposal.by,
+            approved_at: turn.now,
+            note: proposal.note,
+            signal_id: current.id.clone(),
+        };
+        current.status = Status::approved(proposal.status);
+        current.approval = Some(approval.clone());
+        turn.fx.write(signals::set_status(&current.id, current.status));
+        turn.fx.write(signals::insert_approval(&approval));
+        let view = json(&current.view());
+        self.publish(EventKind::ApprovalNotification, &json(&approval), &view, turn);
+        Ok(Reply::Approved { approval, room: turn.log.position(), feed: None })
+    }
+
+    /// The bars held, a page at a time; the cursor is the day number of the last date shown.
+    pub(super) fn bars(
+        from: Option<NaiveDate>,
+        to: Option<NaiveDate>,
+        page: Page,
+        sql: &dyn Sql,
+    ) -> Result<Reply, Failure> {
+        use chrono::Datelike;
+        let after = page
+            .cursor
+            .and_then(|day| i32::try_from(day).ok())
+            .and_then(NaiveDate::from_num_days_from_ce_opt)
+            .and_then(|last| last.succ_opt());
+        let start = from.max(after);
+        let limit = i64::from(page.limit);
+        let mut items = bars::slice(start, to, limit + 1, sql)?;
+        if items.is_empty() && !bars::any(sql)? {
+            return Err(Reject::UnknownSymbol.into());
+        }
+        let more = items.len() > page.limit as usize;
+        items.truncate(page.limit as usize);
+        let last = items.last().filter(|_| more);
+        let next = last.map(|bar| i64::from(bar.date.num_days_from_ce()));
+        Ok(Reply::Bars(Slice { items, next }))
+    }
+
+    fn publish(
+        &mut self,
+        kind: EventKind,
+        data: &serde_json::value::RawValue,
+        signal: &serde_json::value::RawValue,
+        turn: &mut Turn<'_>,
+    ) {
+        let owed = self.owes(turn.log);
+        let event = Fresh { kind, symbol: &self.symbol, data, signal: Some(signal) };
+        let frame = turn.log.append(&event, self.outbox.acked_seq, turn.now, turn.fx);
+        turn.published.push(PublishedEvent { kind, symbol: self.symbol.clone(), frame });
+        self.note_debt(owed, turn);
+    }
+
+    fn owe_state(&mut self, dirty: bool, trusts: Option<Trusts>, turn: &mut Turn<'_>) {
+        let old = self.outbox.state;
+        if !dirty && old.dirty == dirty && old.trusts == trusts {
+            return;
+        }
+        let owed = self.owes(turn.log);
+        self.outbox.state.dirty = dirty;
+        self.outbox.state.trusts = trusts;
+        self.outbox.state.version += 1;
+        self.note_debt(owed, turn);
+    }
+
+    /// Schedules a retry should the delivery that follows this turn not happen.
+    fn note_debt(&mut self, owed_before: bool, turn: &mut Turn<'_>) {
+        if !owed_before {
+            self.outbox.attempt = 0;
+            self.outbox.retry_at = turn.now.plus(MIN_BACKOFF);
+        }
+        turn.fx.write(self.outbox.save());
+    }
+
+    fn owes(&self, log: &Log) -> bool {
+        self.outbox.acked_seq < log.top() || self.outbox.acked_version < self.outbox.state.version
+    }
+
+    /// When to try a delivery again.
+    pub(super) fn next_deadline(&self, log: &Log) -> Option<Millis> {
+        self.owes(log).then_some(self.outbox.retry_at)
+    }
+
+    /// The next batch for the feed, unless there is none or a failed one has to wait.
+    pub(super) fn next_push(
+        &self,
+        log: &Log,
+        now: Millis,
+        sql: &dyn Sql,
+    ) -> Result<Option<Push>, SqlError> {
+        let waiting = self.outbox.attempt > 0 && now < self.outbox.retry_at;
+        if !self.owes(log) || waiting {
+            return Ok(None);
+        }
+        let entries = log
+            .after(self.outbox.acked_seq, MAX_PUSH_ENTRIES, sql)?
+            .into_iter()
+            .map(|event| {
+                Ok(Entry {
+                    seq: event.seq,
+                    kind: event.kind,
+                    data: event.data,
+                    signal: event
+                        .signal
+                        .ok_or(SqlError::Decode { column: 4, expected: "a signal" })?,
+                })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Some(Push {
+            source: RoomName::Symbol(self.symbol.clone()),
+            epoch: log.epoch().to_owned(),
+            state: self.outbox.state,
+            entries,
+        }))
+    }
+
+    /// Moves the cursor to what the feed has; the feed may have less than was thought.
+    pub(super) fn on_ack(&mut self, ack: &Ack, turn: &mut Turn<'_>) {
+        let seq = ack.seq.min(turn.log.top());
+        let version = ack.version.min(self.outbox.state.version);
+        if (seq, version) == (self.outbox.acked_seq, self.outbox.acked_version) {
+            if self.owes(turn.log) {
+                self.on_push_failed(turn);
+            }
+            return;
+        }
+        self.outbox.acked_seq = seq;
+        self.outbox.acked_version = version;
+        self.outbox.attempt = 0;
+        self.outbox.retry_at = turn.now.plus(MIN_BACKOFF);
+        turn.fx.write(self.outbox.save());
+    }
+
+    /// Waits longer before the next try.
+    pub(super) fn on_push_failed(&mut self, turn: &mut Turn<'_>) {
+        let doublings = u32::try_from(self.outbox.attempt.clamp(0, 16)).unwrap_or(16);
+        let wait = (MIN_BACKOFF << doublings).min(MAX_BACKOFF);
+        self.outbox.attempt += 1;
+        self.outbox.retry_at = turn.now.plus(wait);
+        turn.fx.write(self.outbox.save());
+    }
+}
+
+/// What one turn of a symbol room reads and writes.
+pub(super) struct Turn<'a> {
+    pub(super) log: &'a mut Log,
+    pub(super) now: Millis,
+    pub(super) sql: &'a dyn Sql,
+    pub(super) fx: &'a mut Effects,
+    pub(super) published: &'a mut Vec<PublishedEvent>,
+}
+
+fn by_date(bars: Vec<Bar>) -> BTreeMap<NaiveDate, Bar> {
+    bars.into_iter().map(|bar| (bar.date, bar)).collect()
+}
+
+fn trusts(evaluation: &Evaluation) -> Option<Trusts> {
+    let unslug = evaluation.unslug.as_ref().ok()?.score;
+    let fear = evaluation.fear.score? / 100.0;
+    let flow = evaluation.market_flow.as_ref().ok()?.trust;
+    Some(Trusts { unslug, fear, flow })
+}

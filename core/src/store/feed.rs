@@ -1,0 +1,245 @@
+//! The feed's database: latest signals, everybody's decisions, sources and the city state.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::signals::{bounds, by_and_times, slice, trust_values, trusts};
+use super::{Columns, Sql, SqlError, Statement, Value};
+use crate::room::call::{ApprovalFilter, City, Entry, Page, RoomState, Slice, Trusts};
+use crate::room::log::{json, raw};
+use crate::room::name::RoomName;
+use crate::room::signal::{Approval, Status};
+use crate::room::socket::Filter;
+use crate::symbol::Symbol;
+use crate::time::Millis;
+
+/// What the feed knows of a source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// Epoch of the source's log.
+    pub epoch: String,
+    /// Newest event held.
+    pub seq: i64,
+    /// Where that event is in the feed's log.
+    pub feed_seq: i64,
+    /// The source's state.
+    pub state: RoomState,
+}
+
+/// What the feed knows of `name`.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn source(name: &RoomName, sql: &dyn Sql) -> Result<Option<Source>, SqlError> {
+    sql.query(
+        "SELECT epoch, seq, feed_seq, version, dirty, unslug, fear, flow FROM sources \
+         WHERE name = ?",
+        &[name.to_string().into()],
+    )?
+    .first()
+    .map(|row| {
+        Ok(Source {
+            epoch: row.text(0)?.to_owned(),
+            seq: row.integer(1)?,
+            feed_seq: row.integer(2)?,
+            state: RoomState {
+                version: row.integer(3)?,
+                dirty: row.integer(4)? == 1,
+                trusts: trusts(row, 5)?,
+            },
+        })
+    })
+    .transpose()
+}
+
+/// Stores what the feed knows of `name`.
+pub fn save_source(name: &RoomName, source: &Source) -> Statement {
+    let mut args: Vec<Value> = vec![
+        name.to_string().into(),
+        source.epoch.as_str().into(),
+        source.seq.into(),
+        source.feed_seq.into(),
+        source.state.version.into(),
+        i64::from(source.state.dirty).into(),
+    ];
+    args.extend(trust_values(source.state.trusts));
+    Statement::new(
+        "INSERT OR REPLACE INTO sources (name, epoch, seq, feed_seq, version, dirty, unslug, \
+         fear, flow) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        args,
+    )
+}
+
+/// Symbols with bars no run has looked at, at most `limit`.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn dirty(limit: i64, sql: &dyn Sql) -> Result<Vec<Symbol>, SqlError> {
+    let rows = sql.query(
+        "SELECT name FROM sources WHERE dirty = 1 ORDER BY name LIMIT CAST(? AS INTEGER)",
+        &[limit.into()],
+    )?;
+    let mut symbols = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if let RoomName::Symbol(symbol) = row.parsed(0, "the name of a room")? {
+            symbols.push(symbol);
+        }
+    }
+    Ok(symbols)
+}
+
+/// The trusts of all symbols that have all three, in the order of their names: sums of them
+/// are the same on every runtime.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn all_trusts(sql: &dyn Sql) -> Result<Vec<Trusts>, SqlError> {
+    let rows = sql.query(
+        "SELECT unslug, fear, flow FROM sources WHERE unslug IS NOT NULL ORDER BY name",
+        &[],
+    )?;
+    let all: Result<Vec<_>, _> = rows.iter().map(|row| trusts(row, 0)).collect();
+    Ok(all?.into_iter().flatten().collect())
+}
+
+#[derive(Deserialize)]
+struct Shown {
+    status: Status,
+    combined_trust: f64,
+}
+
+/// The statements that bring the lists up to date with an event that is `seq` in the feed's log.
+///
+/// # Errors
+/// [`SqlError::Decode`] when the source sent something else than signals and decisions.
+pub fn apply(symbol: &Symbol, entry: &Entry, seq: i64) -> Result<Vec<Statement>, SqlError> {
+    let shown: Shown = serde_json::from_str(entry.signal.get())
+        .map_err(|_| SqlError::Decode { column: 0, expected: "a signal" })?;
+    let mut statements = vec![Statement::new(
+        "INSERT OR REPLACE INTO latest (symbol, seq, status, trust, signal) \
+         VALUES (?, ?, ?, ?, ?)",
+        vec![
+            symbol.as_str().into(),
+            seq.into(),
+            shown.status.as_str().into(),
+            shown.combined_trust.into(),
+            entry.signal.get().into(),
+        ],
+    )];
+    match entry.kind {
+        crate::room::call::EventKind::NewSignal => {}
+        crate::room::call::EventKind::ApprovalNotification => {
+            let approval: Approval = serde_json::from_str(entry.data.get())
+                .map_err(|_| SqlError::Decode { column: 0, expected: "a decision" })?;
+            statements.push(Statement::new(
+                "INSERT INTO approvals (seq, symbol, sub, at, data) VALUES (?, ?, ?, ?, ?)",
+                vec![
+                    seq.into(),
+                    symbol.as_str().into(),
+                    approval.approved_by.as_str().into(),
+                    approval.approved_at.0.into(),
+                    entry.data.get().into(),
+                ],
+            ));
+        }
+    }
+    Ok(statements)
+}
+
+/// The latest signal of each symbol before `page.cursor`, newest event first.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn signals(
+    status: Option<Status>,
+    page: Page,
+    sql: &dyn Sql,
+) -> Result<Slice<Box<RawValue>>, SqlError> {
+    let (before, limit) = bounds(page);
+    let status: Value = status.map(Status::as_str).into();
+    let rows = sql.query(
+        "SELECT signal, seq FROM latest WHERE seq < ? AND (? IS NULL OR status = ?) \
+         ORDER BY seq DESC LIMIT CAST(? AS INTEGER)",
+        &[before, status.clone(), status, limit],
+    )?;
+    slice(&rows, page, 1, |row| raw(row, 0))
+}
+
+/// The signals of a snapshot: what a socket follows, newest event first.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn snapshot(
+    filter: &Filter,
+    limit: u32,
+    sql: &dyn Sql,
+) -> Result<Vec<Box<RawValue>>, SqlError> {
+    let (symbols, only) = match filter {
+        Filter::Only(symbols) => (symbols, 1),
+        Filter::AllBut(symbols) => (symbols, 0),
+    };
+    let rows = sql.query(
+        "SELECT signal FROM latest WHERE (symbol IN (SELECT value FROM json_each(?))) = \
+         CAST(? AS INTEGER) ORDER BY seq DESC LIMIT CAST(? AS INTEGER)",
+        &[json(symbols).get().into(), only.into(), i64::from(limit).into()],
+    )?;
+    rows.iter().map(|row| raw(row, 0)).collect()
+}
+
+/// The best `n` by combined trust.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn top(n: u32, sql: &dyn Sql) -> Result<Vec<Box<RawValue>>, SqlError> {
+    let rows = sql.query(
+        "SELECT signal FROM latest ORDER BY trust DESC, symbol LIMIT CAST(? AS INTEGER)",
+        &[i64::from(n).into()],
+    )?;
+    rows.iter().map(|row| raw(row, 0)).collect()
+}
+
+/// Everybody's decisions before `page.cursor`, newest first.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn approvals(
+    filter: &ApprovalFilter,
+    page: Page,
+    sql: &dyn Sql,
+) -> Result<Slice<Box<RawValue>>, SqlError> {
+    let (before, limit) = bounds(page);
+    let symbol: Value = filter.symbol.as_ref().map(Symbol::as_str).into();
+    let mut args = vec![before, symbol.clone(), symbol];
+    args.extend(by_and_times(filter));
+    args.push(limit);
+    let rows = sql.query(
+        "SELECT data, seq FROM approvals WHERE seq < ? AND (? IS NULL OR symbol = ?) \
+         AND (? IS NULL OR sub = ?) AND at >= ? AND at <= ? ORDER BY seq DESC \
+         LIMIT CAST(? AS INTEGER)",
+        &args,
+    )?;
+    slice(&rows, page, 1, |row| raw(row, 0))
+}
+
+/// The stored city state and when it is due for another look.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn city(sql: &dyn Sql) -> Result<Option<(City, Option<Millis>)>, SqlError> {
+    sql.query("SELECT data, due_at FROM city", &[])?
+        .first()
+        .map(|row| {
+            let city = serde_json::from_str(row.text(0)?)
+                .map_err(|_| SqlError::Decode { column: 0, expected: "a city state" })?;
+            Ok((city, row.maybe_integer(1)?.map(Millis)))
+        })
+        .transpose()
+}
+
+/// Stores the city state and when it is due for another look.
+pub fn save_city(city: &City, due_at: Option<Millis>) -> Statement {
+    Statement::new(
+        "INSERT OR REPLACE INTO city (id, data, due_at) VALUES (1, ?, ?)",
+        vec![json(city).get().into(), due_at.map(|at| at.0).into()],
+    )
+}

@@ -1,0 +1,117 @@
+//! Tables, as numbered steps that only go forward.
+//!
+//! A room's database starts empty and stays so until somebody is told something about it. The
+//! version lives in a table because a Durable Object refuses `PRAGMA user_version`.
+
+use super::{Columns, Sql, SqlError, Statement, Value};
+use crate::room::name::RoomName;
+
+/// One version's statements.
+type Step = &'static [&'static str];
+
+/// Tables every room has.
+const COMMON: [&str; 2] = [
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+    // `signal` is the symbol's latest signal after the event, for the downstream.
+    "CREATE TABLE events (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, symbol TEXT NOT NULL, \
+     data TEXT NOT NULL, signal TEXT, at INTEGER NOT NULL) STRICT",
+];
+
+const SYMBOL: &[Step] = &[&[
+    COMMON[0],
+    COMMON[1],
+    "CREATE TABLE bars (date TEXT PRIMARY KEY, open REAL NOT NULL, high REAL NOT NULL, \
+     low REAL NOT NULL, close REAL NOT NULL, volume REAL NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE signals (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, date TEXT NOT NULL, \
+     revision INTEGER NOT NULL, computed_at INTEGER NOT NULL, status TEXT NOT NULL, \
+     content TEXT NOT NULL) STRICT",
+    "CREATE TABLE approvals (n INTEGER PRIMARY KEY, signal_id TEXT NOT NULL UNIQUE, \
+     sub TEXT NOT NULL, at INTEGER NOT NULL, data TEXT NOT NULL) STRICT",
+    "CREATE TABLE outbox (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, \
+     dirty INTEGER NOT NULL, unslug REAL, fear REAL, flow REAL, acked_seq INTEGER NOT NULL, \
+     acked_version INTEGER NOT NULL, attempt INTEGER NOT NULL, retry_at INTEGER NOT NULL) STRICT",
+]];
+
+const FEED: &[Step] = &[&[
+    COMMON[0],
+    COMMON[1],
+    "CREATE TABLE latest (symbol TEXT PRIMARY KEY, seq INTEGER NOT NULL, status TEXT NOT NULL, \
+     trust REAL NOT NULL, signal TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE UNIQUE INDEX latest_by_seq ON latest (seq)",
+    "CREATE INDEX latest_by_trust ON latest (trust)",
+    "CREATE TABLE approvals (seq INTEGER PRIMARY KEY, symbol TEXT NOT NULL, sub TEXT NOT NULL, \
+     at INTEGER NOT NULL, data TEXT NOT NULL) STRICT",
+    "CREATE INDEX approvals_by_symbol ON approvals (symbol, seq)",
+    "CREATE TABLE sources (name TEXT PRIMARY KEY, epoch TEXT NOT NULL, seq INTEGER NOT NULL, \
+     feed_seq INTEGER NOT NULL, version INTEGER NOT NULL, dirty INTEGER NOT NULL, unslug REAL, \
+     fear REAL, flow REAL) STRICT, WITHOUT ROWID",
+    "CREATE INDEX sources_dirty ON sources (name) WHERE dirty = 1",
+    "CREATE TABLE city (id INTEGER PRIMARY KEY CHECK (id = 1), data TEXT NOT NULL, \
+     due_at INTEGER) STRICT",
+]];
+
+fn steps(name: &RoomName) -> &'static [Step] {
+    match name {
+        RoomName::Symbol(_) => SYMBOL,
+        RoomName::Feed => FEED,
+    }
+}
+
+/// The newest version of a room's tables.
+fn newest(name: &RoomName) -> i64 {
+    i64::try_from(steps(name).len()).expect("a handful of steps")
+}
+
+/// The statements that make a room from nothing, under `epoch`.
+pub fn create(name: &RoomName, epoch: &str) -> Vec<Statement> {
+    let tables = steps(name).iter().copied().flatten();
+    let mut statements: Vec<_> = tables.map(|sql| Statement::new(sql, vec![])).collect();
+    let newest = newest(name).to_string();
+    for (key, value) in [("schema", newest.as_str()), ("epoch", epoch)] {
+        statements.push(Statement::new(
+            "INSERT INTO meta (key, value) VALUES (?, ?)",
+            vec![key.into(), value.into()],
+        ));
+    }
+    statements
+}
+
+/// Brings an existing room's tables up to date and returns its epoch; none for a room that was
+/// never created.
+///
+/// # Errors
+/// [`SqlError::NewerSchema`] for a database of a later version, which is left as it is.
+pub fn open(name: &RoomName, sql: &dyn Sql) -> Result<Option<String>, SqlError> {
+    let exists = sql.query(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'meta'",
+        &[],
+    )?;
+    if exists.is_empty() {
+        return Ok(None);
+    }
+    let mut epoch = None;
+    let mut version = 0;
+    for row in sql.query("SELECT key, value FROM meta WHERE key IN ('schema', 'epoch')", &[])? {
+        match row.text(0)? {
+            "epoch" => epoch = Some(row.text(1)?.to_owned()),
+            _ => version = row.parsed(1, "a schema version")?,
+        }
+    }
+    let known = newest(name);
+    if version > known {
+        return Err(SqlError::NewerSchema { found: version, known });
+    }
+    if version < known {
+        let done = usize::try_from(version).unwrap_or_default();
+        sql.atomically(&mut || {
+            for statement in steps(name)[done..].iter().copied().flatten() {
+                sql.run(statement, &[])?;
+            }
+            sql.run(
+                "UPDATE meta SET value = ? WHERE key = 'schema'",
+                &[Value::Text(known.to_string())],
+            )
+        })?;
+    }
+    epoch.map(Some).ok_or(SqlError::Decode { column: 1, expected: "an epoch" })
+}

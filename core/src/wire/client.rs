@@ -1,0 +1,162 @@
+//! Messages from client to server: decoded strictly, refused with a code.
+
+use std::str::FromStr;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::limits;
+use crate::symbol::Symbol;
+
+/// A decoded message.
+#[derive(Debug)]
+pub enum Message {
+    /// Follow these symbols.
+    Subscribe(Vec<Symbol>),
+    /// Stop following these symbols.
+    Unsubscribe(Vec<Symbol>),
+    /// Follow all symbols.
+    SubscribeAll,
+    /// Follow the city state.
+    SubscribeCity,
+    /// Stop following the city state.
+    UnsubscribeCity,
+    /// Asks for the position reached; `timestamp` comes back as `echo`.
+    Ping {
+        /// Any JSON value.
+        timestamp: Option<Box<RawValue>>,
+    },
+}
+
+/// A message that is not understood; counts as bad.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadMessage {
+    /// Not a JSON object with `type`.
+    #[error("not a JSON object with a text \"type\"")]
+    Malformed,
+    /// A binary frame.
+    #[error("messages are text frames")]
+    Binary,
+    /// A `type` nobody knows.
+    #[error("unknown message type")]
+    UnknownType,
+    /// A `type` that this version does not answer yet.
+    #[error("not available yet")]
+    NotImplemented,
+    /// `data` does not have the message's shape.
+    #[error("{0}")]
+    InvalidData(&'static str),
+}
+
+impl BadMessage {
+    /// The `code` of the `error` message.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Binary => "binary",
+            Self::UnknownType => "unknown_type",
+            Self::NotImplemented => "not_implemented",
+            Self::InvalidData(_) => "invalid",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    r#type: String,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Symbols {
+    symbol: Option<String>,
+    symbols: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Ping {
+    timestamp: Option<Box<RawValue>>,
+}
+
+/// Decodes one text frame.
+///
+/// # Errors
+/// [`BadMessage`] when it is not a known message of the right shape.
+pub fn decode(text: &str) -> Result<Message, BadMessage> {
+    let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|_| BadMessage::Malformed)?;
+    let data = envelope.data.map_or("{}", RawValue::get);
+    if !data.starts_with('{') {
+        return Err(BadMessage::InvalidData("\"data\" is an object"));
+    }
+    match envelope.r#type.as_str() {
+        "subscribe_symbol" => symbols(data).map(Message::Subscribe),
+        "unsubscribe_symbol" => symbols(data).map(Message::Unsubscribe),
+        "subscribe_all" => Ok(Message::SubscribeAll),
+        "subscribe_city_state" => Ok(Message::SubscribeCity),
+        "unsubscribe_city_state" => Ok(Message::UnsubscribeCity),
+        "ping" => serde_json::from_str(data)
+            .map(|Ping { timestamp }| Message::Ping { timestamp })
+            .map_err(|_| BadMessage::InvalidData("\"timestamp\" may come once")),
+        "authenticate" => Err(BadMessage::NotImplemented),
+        _ => Err(BadMessage::UnknownType),
+    }
+}
+
+fn symbols(data: &str) -> Result<Vec<Symbol>, BadMessage> {
+    const SHAPE: BadMessage =
+        BadMessage::InvalidData("\"data\" is {\"symbol\": text} or {\"symbols\": [text, …]}");
+    let Symbols { symbol, symbols } = serde_json::from_str(data).map_err(|_| SHAPE)?;
+    let texts = match (symbol, symbols) {
+        (Some(symbol), None) => vec![symbol],
+        (None, Some(symbols)) if !symbols.is_empty() => symbols,
+        (Some(_), Some(_)) | (None, Some(_) | None) => return Err(SHAPE),
+    };
+    if texts.len() > limits::MAX_SUBSCRIPTIONS {
+        return Err(BadMessage::InvalidData("at most 500 symbols"));
+    }
+    texts
+        .iter()
+        .map(|text| Symbol::from_str(text))
+        .collect::<Result<_, _>>()
+        .map_err(|_| BadMessage::InvalidData("a symbol is 1 to 15 of A-Z 0-9 . ^ = -"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> &'static str {
+        decode(text).expect_err(text).code()
+    }
+
+    #[test]
+    fn knows_its_messages() {
+        let Ok(Message::Subscribe(symbols)) =
+            decode(r#"{"type":"subscribe_symbol","data":{"symbols":["aapl","SPY"]}}"#)
+        else {
+            panic!("refused");
+        };
+        assert_eq!(symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["AAPL", "SPY"]);
+        assert!(matches!(decode(r#"{"type":"subscribe_all"}"#), Ok(Message::SubscribeAll)));
+        let Ok(Message::Ping { timestamp: Some(echo) }) =
+            decode(r#"{"type":"ping","data":{"timestamp":1.50}}"#)
+        else {
+            panic!("refused");
+        };
+        assert_eq!(echo.get(), "1.50");
+    }
+
+    #[test]
+    fn refuses_everything_else_with_a_code() {
+        assert_eq!(refused("hello"), "malformed");
+        assert_eq!(refused("[]"), "malformed");
+        assert_eq!(refused(r#"{"type":7}"#), "malformed");
+        assert_eq!(refused(r#"{"type":"nope","data":{}}"#), "unknown_type");
+        assert_eq!(refused(r#"{"type":"subscribe_all","data":[]}"#), "invalid");
+        assert_eq!(refused(r#"{"type":"subscribe_symbol","data":{}}"#), "invalid");
+        assert_eq!(refused(r#"{"type":"subscribe_symbol","data":{"symbol":"a b"}}"#), "invalid");
+        assert_eq!(refused(r#"{"type":"subscribe_symbol","data":{"symbol":1}}"#), "invalid");
+        assert_eq!(refused(r#"{"type":"authenticate","data":{"token":"x"}}"#), "not_implemented");
+    }
+}

@@ -1,0 +1,32 @@
+//! Close codes. One rule for any client: 1000, 1009 and 4500–4999 mean do not come back.
+
+/// Why the server closes a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Close {
+    /// A message over 16 KiB.
+    TooBig,
+    /// The server is going away and comes back.
+    Restarting,
+    /// Too many bad messages.
+    BadMessages,
+}
+
+impl Close {
+    /// The code of the close frame.
+    pub fn code(self) -> u16 {
+        match self {
+            Self::TooBig => 1009,
+            Self::Restarting => 1012,
+            Self::BadMessages => 4500,
+        }
+    }
+
+    /// The reason of the close frame, for people.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::TooBig => "message over 16 KiB",
+            Self::Restarting => "restarting, come back",
+            Self::BadMessages => "too many bad messages",
+        }
+    }
+}

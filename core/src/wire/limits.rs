@@ -1,0 +1,46 @@
+//! Limits of the protocol and of the platform, in one place and enforced on both runtimes.
+
+/// Largest inbound message, bytes; a larger one closes with 1009.
+pub const MAX_MESSAGE_BYTES: usize = 16 * 1024;
+
+/// Largest serialised attachment of a hibernating socket, bytes (a Durable Object's limit).
+pub const MAX_ATTACHMENT_BYTES: usize = 16_384;
+
+/// Symbols one socket may follow or shut out; keeps its attachment within the limit.
+pub const MAX_SUBSCRIPTIONS: usize = 500;
+
+/// Bad messages a socket may send before it is closed with 4500.
+pub const MAX_BAD_MESSAGES: u8 = 10;
+
+/// How often clients send the bare text `ping`, milliseconds.
+pub const PING_INTERVAL_MS: u32 = 15_000;
+
+/// Over how long clients spread a first reconnect, milliseconds.
+pub const RECONNECT_WINDOW_MS: u32 = 5_000;
+
+/// Messages in one array frame, at most.
+pub const MAX_BATCH: usize = 100;
+
+/// Largest JSON body of a request, bytes.
+pub const MAX_JSON_BODY: usize = 1024 * 1024;
+
+/// Largest body of bars, bytes.
+pub const MAX_BARS_BODY: usize = 16 * 1024 * 1024;
+
+/// Longest note on a decision, characters.
+pub const MAX_NOTE_CHARS: usize = 2000;
+
+/// Items of a list without `?limit=`.
+pub const DEFAULT_LIMIT: u32 = 50;
+
+/// Items of a list at most.
+pub const MAX_LIMIT: u32 = 500;
+
+/// Events in one batch between rooms.
+pub const MAX_PUSH_ENTRIES: i64 = 200;
+
+/// The WebSocket subprotocol; a socket that negotiated it may get array frames.
+pub const SUBPROTOCOL: &str = "signalroom.v1";
+
+/// The bare heartbeat, answered by the runtime without waking a room.
+pub const PING: &str = "ping";
