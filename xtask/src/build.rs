@@ -92,9 +92,9 @@ pub(crate) fn check_exports() -> Result<()> {
     Ok(())
 }
 
-/// The names in the `export { a, b as c }` list that esbuild puts at the end of a bundle.
+/// The names in the `export{a,b as c}` list that esbuild puts at the end of a bundle.
 fn exported_names(bundle: &str) -> Vec<&str> {
-    let Some((_, list)) = bundle.rsplit_once("export {") else {
+    let Some((_, list)) = bundle.rsplit_once("export{") else {
         return Vec::new();
     };
     let list = list.split('}').next().unwrap_or_default();
@@ -111,8 +111,7 @@ mod tests {
 
     #[test]
     fn exports_are_read_from_the_end_of_a_bundle() {
-        let bundle =
-            "export { early };\nvar x;\nexport {\n  Room,\n  shim_default as default\n};\n";
+        let bundle = "export{early};var x;export{Room,shim as default};\n";
         assert_eq!(exported_names(bundle), ["Room", "default"]);
         assert!(exported_names("no exports").is_empty());
     }
