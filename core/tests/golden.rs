@@ -3,6 +3,7 @@
 //! `fixtures` are small artificial series that come with the clone, with values computed in exact
 //! fractions wherever something is ranked or compared; the shared goldens (real bars)
 //! lie in a folder beside the checkout and are skipped where it is absent.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
 use chrono::NaiveDate;
 use serde::Deserialize;

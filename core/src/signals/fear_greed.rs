@@ -269,20 +269,21 @@ fn volatility(closes: &[f64]) -> Option<f64> {
     let returns: [f64; 301] = array::from_fn(|t| recent[t + 1] / recent[t] - 1.0);
     let fast = deviations::<252>(&returns, 20);
     let slow = deviations::<252>(&returns, 50);
-    // Not a number where a price leaps by more than a number can hold: the rank is undefined, too.
-    if slow.iter().any(|&deviation| deviation <= 0.0) {
-        return None;
-    }
+    // Where the 50 returns of a window are equal, so are the last 20 of them: 0/0 has no rank. Nor
+    // has a price that leaps beyond what a number holds.
     percentile_of_last::<252>(&array::from_fn(|t| fast[t] / slow[t])).map(|rank| 100.0 - rank)
 }
 
 /// Population standard deviations of the last `N` windows of `width` values, in two passes: a
-/// running sum of squares would lose to cancellation what the rank then needs.
+/// running sum of squares would lose to cancellation what the rank then needs. Values are taken
+/// from the window's first one, so that equal values deviate by exactly nothing.
 fn deviations<const N: usize>(values: &[f64], width: usize) -> [f64; N] {
     let count = width as f64;
-    let means = window_sums::<N>(values, width, |value, _| value).map(|sum| sum / count);
+    let first = &values[values.len() - (N + width - 1)..];
+    let means = window_sums::<N>(values, width, |value, t| value - first[t]).map(|sum| sum / count);
     window_sums::<N>(values, width, |value, t| {
-        (value - means[t]) * (value - means[t])
+        let deviation = value - first[t] - means[t];
+        deviation * deviation
     })
     .map(|squares| (squares / count).sqrt())
 }

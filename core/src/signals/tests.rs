@@ -283,7 +283,40 @@ fn what_is_missing_is_said() {
 }
 
 #[test]
-fn three_components_are_no_score() {
+fn steady_growth_has_no_volatility() {
+    // The returns of each series are equal to the last digit, though their sums are rounded.
+    for rate in [1.0409, 1.1177, 1.1908] {
+        let mut close = 100.0;
+        let bars = dated((0..324_u32).map(|day| {
+            close *= if day < 264 {
+                0.98 + 0.01 * f64::from(day % 5)
+            } else {
+                rate
+            };
+            (close, 1000.0)
+        }));
+        let returns = bars[270..]
+            .windows(2)
+            .map(|pair| pair[1].close / pair[0].close);
+        assert!(
+            returns
+                .clone()
+                .all(|ratio| ratio == returns.clone().next().unwrap()),
+            "{rate}"
+        );
+        let missing = evaluate(&bars).fear.missing;
+        assert_eq!(missing, [(Component::Volatility, Gap::Undefined)], "{rate}");
+    }
+}
+
+#[test]
+fn four_components_make_a_score_and_three_do_not() {
+    let still = evaluate(&dated((0..280).map(|_| (100.0, 1000.0))));
+    assert_eq!(
+        (still.fear.available(), still.fear.score.is_some()),
+        (4, true)
+    );
+
     let bars = dated((0..271).map(|day| (100.0 + f64::from(day), 1000.0)));
     let evaluation = evaluate(&bars);
     assert_eq!(evaluation.fear.available(), 3);
@@ -353,4 +386,9 @@ fn absurd_bars_can_be_published() {
         evaluation.suggestion,
         Some(Suggestion::Neutral | Suggestion::Risk)
     ));
+    // Returns of 1e600 are beyond a number: what has no order has no rank.
+    assert_eq!(
+        evaluation.fear.missing,
+        [(Component::Volatility, Gap::Undefined)]
+    );
 }
