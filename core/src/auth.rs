@@ -171,7 +171,11 @@ struct RawClaims {
 impl Verifier {
     /// A verifier for tokens of `secret`; `issuer` and `audience` are required when set.
     pub fn new(secret: Secret, issuer: Option<String>, audience: Option<String>) -> Self {
-        Self { secret, issuer, audience }
+        Self {
+            secret,
+            issuer,
+            audience,
+        }
     }
 
     /// Checks a token and reads its claims.
@@ -218,7 +222,11 @@ impl Verifier {
         {
             return Err(AuthError::Invalid);
         }
-        Ok(Claims { sub: claims.sub, role: claims.role, expires_at })
+        Ok(Claims {
+            sub: claims.sub,
+            role: claims.role,
+            expires_at,
+        })
     }
 
     /// Signs a token for `claims`, issued at `now`.
@@ -226,7 +234,10 @@ impl Verifier {
     /// # Errors
     /// [`AuthError::Invalid`] when the claims cannot be signed.
     pub fn sign(&self, claims: &Claims, now: Millis) -> Result<String, AuthError> {
-        #[allow(clippy::cast_precision_loss, reason = "seconds of a date are far below 2^53")]
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "seconds of a date are far below 2^53"
+        )]
         let seconds = |at: Millis| (at.0 / 1000) as f64;
         let raw = RawClaims {
             sub: claims.sub.clone(),
@@ -264,7 +275,11 @@ mod tests {
     }
 
     fn claims(expires_at: Millis) -> Claims {
-        Claims { sub: "alice".into(), role: Role::Approver, expires_at }
+        Claims {
+            sub: "alice".into(),
+            role: Role::Approver,
+            expires_at,
+        }
     }
 
     #[test]
@@ -272,7 +287,10 @@ mod tests {
         let v = verifier("0123456789abcdef0123456789abcdef");
         let token = v.sign(&claims(NOW.plus(60_000)), NOW).expect("signs");
         assert_eq!(v.verify(&token, NOW), Ok(claims(NOW.plus(60_000))));
-        assert_eq!(v.verify(&token, NOW.plus(119_999)), Ok(claims(NOW.plus(60_000))));
+        assert_eq!(
+            v.verify(&token, NOW.plus(119_999)),
+            Ok(claims(NOW.plus(60_000)))
+        );
         assert_eq!(v.verify(&token, NOW.plus(120_000)), Err(AuthError::Expired));
         let other = verifier("another key, another key, another");
         assert_eq!(other.verify(&token, NOW), Err(AuthError::Invalid));
@@ -294,7 +312,8 @@ mod tests {
     fn an_unsigned_token_and_noise_are_refused() {
         let v = verifier("0123456789abcdef0123456789abcdef");
         // {"alg":"none"} . {"sub":"a","role":"admin","exp":9999999999} .
-        let none = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIiwicm9sZSI6ImFkbWluIiwiZXhwIjo5OTk5OTk5OTk5fQ.";
+        let none =
+            "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIiwicm9sZSI6ImFkbWluIiwiZXhwIjo5OTk5OTk5OTk5fQ.";
         for bad in [none, "a.b.c", "x", &"x".repeat(MAX_TOKEN_BYTES + 1)] {
             assert_eq!(v.verify(bad, NOW), Err(AuthError::Invalid));
         }

@@ -29,7 +29,10 @@ pub struct RoomConfig {
 
 impl Default for RoomConfig {
     fn default() -> Self {
-        Self { history_limit: 100, message_retention: 10_000 }
+        Self {
+            history_limit: 100,
+            message_retention: 10_000,
+        }
     }
 }
 
@@ -79,7 +82,10 @@ impl Config {
                 .map(|origin| origin.trim_end_matches('/').to_ascii_lowercase())
                 .collect(),
             watchlist: list(&watchlist)
-                .map(|text| text.parse().map_err(|_| ConfigError::Watchlist(text.to_owned())))
+                .map(|text| {
+                    text.parse()
+                        .map_err(|_| ConfigError::Watchlist(text.to_owned()))
+                })
                 .collect::<Result<_, _>>()?,
             room: RoomConfig {
                 history_limit: number(set("HISTORY_LIMIT"), "HISTORY_LIMIT", 100, 10_000)?,
@@ -96,7 +102,9 @@ impl Config {
 }
 
 fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
 }
 
 fn number(
@@ -119,7 +127,9 @@ mod tests {
 
     fn read(vars: &[(&str, &str)]) -> Result<Config, ConfigError> {
         Config::from_vars(|name| {
-            vars.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            vars.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
         })
     }
 
@@ -136,10 +146,15 @@ mod tests {
     #[test]
     fn wrong_values_are_named() {
         assert_eq!(read(&[]).err(), Some(ConfigError::NoSecret));
-        assert!(matches!(read(&[("JWT_SECRET", "x")]), Err(ConfigError::ShortSecret(_))));
-        for (name, value) in
-            [("WATCHLIST", "A B"), ("HISTORY_LIMIT", "0"), ("MESSAGE_RETENTION", "many")]
-        {
+        assert!(matches!(
+            read(&[("JWT_SECRET", "x")]),
+            Err(ConfigError::ShortSecret(_))
+        ));
+        for (name, value) in [
+            ("WATCHLIST", "A B"),
+            ("HISTORY_LIMIT", "0"),
+            ("MESSAGE_RETENTION", "many"),
+        ] {
             let error = read(&[SECRET, (name, value)]).expect_err(name).to_string();
             assert!(error.starts_with(name), "{error}");
         }

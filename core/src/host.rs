@@ -55,7 +55,14 @@ impl<S: Sql> Host<S> {
     /// A host whose room is restored at the first event. `fresh_epoch` is random and names the
     /// room's log if the room does not exist yet.
     pub fn new(name: RoomName, config: RoomConfig, fresh_epoch: String, sql: S) -> Self {
-        Self { name, config, fresh_epoch, sql, room: None, announced: None }
+        Self {
+            name,
+            config,
+            fresh_epoch,
+            sql,
+            room: None,
+            announced: None,
+        }
     }
 
     /// The room's database.
@@ -155,7 +162,13 @@ impl<S: Sql> Host<S> {
                 Err(_) => sockets.close(conn, Close::Restarting),
             }
         }
-        Room::restore(&self.name, self.config, &self.fresh_epoch, attached, &self.sql)
+        Room::restore(
+            &self.name,
+            self.config,
+            &self.fresh_epoch,
+            attached,
+            &self.sql,
+        )
     }
 
     fn commit(&self, room: &mut Room, fx: &Effects) -> Result<(), SqlError> {

@@ -63,8 +63,14 @@ mod tests {
 
     #[test]
     fn upper_cases_then_checks() {
-        assert_eq!("brk-b".parse::<Symbol>().map(String::from), Ok("BRK-B".into()));
-        assert_eq!("^GSPC".parse::<Symbol>().map(String::from), Ok("^GSPC".into()));
+        assert_eq!(
+            "brk-b".parse::<Symbol>().map(String::from),
+            Ok("BRK-B".into())
+        );
+        assert_eq!(
+            "^GSPC".parse::<Symbol>().map(String::from),
+            Ok("^GSPC".into())
+        );
         for bad in ["", "ABCDEFGHIJKLMNOP", "A B", "A/B", "Ä", "ſ", "A\0"] {
             assert_eq!(bad.parse::<Symbol>(), Err(InvalidSymbol), "{bad:?}");
         }

@@ -31,7 +31,11 @@ impl Millis {
 
     /// Midnight UTC of `date`.
     pub fn at_midnight(date: NaiveDate) -> Self {
-        Self(date.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis())
+        Self(
+            date.and_time(chrono::NaiveTime::MIN)
+                .and_utc()
+                .timestamp_millis(),
+        )
     }
 
     /// As a chrono instant; out-of-range values clamp to chrono's own limits.

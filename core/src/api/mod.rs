@@ -4,15 +4,30 @@
 //! once for both runtimes. An adapter loops: it reads a body, asks rooms, and hands the outcome
 //! to the continuation until there is a [`Response`], a socket to accept or a file to serve.
 
+pub mod openapi;
+mod origin;
+mod params;
+pub mod problem;
+mod reads;
+mod routes;
+mod sockets;
+mod writes;
+
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 
-use crate::config::Config;
+use crate::auth::{Claims, Need};
+use crate::config::{Config, ConfigError};
 use crate::room::call::{Call, CallError, Reply};
 use crate::room::name::RoomName;
 use crate::room::socket::Hello;
+use crate::symbol::{InvalidSymbol, Symbol};
 use crate::time::Millis;
+use origin::Origin;
+use params::Params;
+use problem::{Problem, Slug};
+use routes::{Action, Found, Route};
 
 /// A request, without its body.
 #[derive(Debug)]
@@ -89,12 +104,200 @@ pub const FAN_OUT: usize = 6;
 
 /// Takes a request.
 pub fn begin(config: &Arc<Config>, request: Request, now: Millis) -> Next {
-    let _ = (config, request, now);
-    Next::Static
+    let origin = origin::judge(config, &request.headers);
+    let next = match routes::find(&request.method, &request.path) {
+        Found::Nothing if !routes::is_api(&request.path) => return Next::Static,
+        Found::Nothing => Err(Problem::new(Slug::NotFound, "There is no such address.")),
+        Found::Route(..) | Found::OtherMethods(_) if request.method == Method::OPTIONS => {
+            let methods = routes::methods_of(&request.path);
+            Ok(Next::Reply(origin::preflight(&request, &origin, &methods)))
+        }
+        Found::OtherMethods(methods) => Err(other_methods(&methods)),
+        Found::Route(route, parameter) => admitted(config, request, route, parameter, &origin, now),
+    };
+    origin::open_to(next.unwrap_or_else(Next::from), origin)
 }
 
 /// A scheduled run: `cron` is the expression that fired.
 pub fn run(cron: &str) -> Next {
-    let _ = cron;
-    Next::Static
+    writes::run(cron.to_owned())
+}
+
+/// Answers every route of a deployment that lacks something.
+pub fn misconfigured(error: &ConfigError) -> Response {
+    Problem::new(Slug::Misconfigured, error.to_string()).into()
+}
+
+fn admitted(
+    config: &Arc<Config>,
+    request: Request,
+    route: &'static Route,
+    parameter: Option<String>,
+    origin: &Origin,
+    now: Millis,
+) -> Result<Next, Problem> {
+    let socket = matches!(route.action, Action::Socket | Action::SymbolSocket);
+    if socket && *origin == Origin::Foreign {
+        return Err(origin::refused());
+    }
+    let params = Params::new(&request.query);
+    let token = if socket {
+        sockets::token(&request.headers, &params)
+    } else {
+        bearer(&request.headers)
+    };
+    let claims = match route.need {
+        Need::Nothing => None,
+        need @ (Need::Read | Need::Decide | Need::Feed | Need::Administer) => {
+            let claims = config
+                .verifier
+                .verify(token.unwrap_or_default(), now)
+                .map_err(|_| Problem::unauthorized())?;
+            if !claims.role.may(need) {
+                let role = claims.role.as_str();
+                let detail = format!("The role {role} does not suffice for this.");
+                return Err(Problem::new(Slug::Forbidden, detail));
+            }
+            Some(claims)
+        }
+    };
+    let symbol = match &parameter {
+        Some(text) if route.path.contains("{symbol}") => Some(
+            text.parse()
+                .map_err(|error: InvalidSymbol| Problem::invalid("/symbol", format!("{error}.")))?,
+        ),
+        Some(_) | None => None,
+    };
+    let asked = Asked {
+        config: Arc::clone(config),
+        request,
+        params,
+        claims,
+        symbol,
+    };
+    match route.action {
+        Action::Health => Ok(Next::Reply(Response::json(
+            200,
+            &serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }),
+        ))),
+        Action::OpenApi => Ok(Next::Reply(openapi::response())),
+        Action::Planned => Err(Problem::new(
+            Slug::NotImplemented,
+            "This version does not have it yet.",
+        )),
+        Action::Signals => reads::signals(&asked),
+        Action::Signal => reads::signal(asked),
+        Action::History => reads::history(asked),
+        Action::Top => reads::top(&asked),
+        Action::SymbolApprovals | Action::Approvals => reads::approvals(asked),
+        Action::Bars => reads::bars(asked),
+        Action::City => Ok(reads::city()),
+        Action::Approve => writes::approve(asked),
+        Action::PutBars => writes::put_bars(asked),
+        Action::Run => Ok(writes::start_run()),
+        Action::LocalRun => writes::local_run(&asked),
+        Action::Socket | Action::SymbolSocket => sockets::upgrade(asked),
+    }
+}
+
+/// An authenticated request on its way to a handler.
+#[derive(Debug)]
+struct Asked {
+    config: Arc<Config>,
+    request: Request,
+    params: Params,
+    claims: Option<Claims>,
+    symbol: Option<Symbol>,
+}
+
+impl Asked {
+    fn watched(&self) -> bool {
+        self.symbol
+            .as_ref()
+            .is_some_and(|symbol| self.config.watchlist.contains(symbol))
+    }
+
+    /// The room of the path's symbol, or the feed on a path without one.
+    fn room(&self) -> RoomName {
+        self.symbol.clone().map_or(RoomName::Feed, RoomName::Symbol)
+    }
+
+    /// Asks one room; `render` makes the answer of its reply.
+    fn ask(
+        self,
+        call: Call,
+        render: impl FnOnce(Reply) -> Result<Response, Problem> + Send + 'static,
+    ) -> Next {
+        let (symbol, watched) = (self.symbol.clone(), self.watched());
+        ask(self.room(), call, move |reply| {
+            render(reply.map_err(|error| failed(error, symbol.as_ref(), watched))?)
+        })
+    }
+}
+
+/// Asks one room and answers with what `render` makes of it.
+fn ask(
+    room: RoomName,
+    call: Call,
+    render: impl FnOnce(Result<Reply, CallError>) -> Result<Response, Problem> + Send + 'static,
+) -> Next {
+    Next::Call {
+        calls: vec![(room, call)],
+        then: Box::new(move |mut replies, _| {
+            let reply = replies.pop().unwrap_or_else(|| Err(lost()));
+            render(reply).map_or_else(Next::from, Next::Reply)
+        }),
+    }
+}
+
+/// A room's failure, for the client.
+fn failed(error: CallError, symbol: Option<&Symbol>, watched: bool) -> Problem {
+    match error {
+        CallError::Reject(reject) => Problem::rejected(reject, symbol, watched),
+        CallError::Fault { id } => Problem::internal(&id),
+    }
+}
+
+/// A reply of another call than the one made: the adapter mixed them up.
+fn lost() -> CallError {
+    CallError::Fault {
+        id: "no-reply".to_owned(),
+    }
+}
+
+fn mixed_up() -> Problem {
+    failed(lost(), None, false)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = origin::header(headers, "authorization")?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn other_methods(methods: &[&Method]) -> Problem {
+    let allowed: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
+    let allowed = allowed.join(", ");
+    Problem::new(
+        Slug::MethodNotAllowed,
+        format!("This address takes {allowed}."),
+    )
+    .header("allow", allowed)
+}
+
+impl Response {
+    /// A JSON answer.
+    fn json(status: u16, value: &impl serde::Serialize) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type", "application/json".to_owned())],
+            body: serde_json::to_string(value)
+                .expect("plain data with string keys always serialises"),
+        }
+    }
+}
+
+impl From<Problem> for Next {
+    fn from(problem: Problem) -> Self {
+        Self::Reply(problem.into())
+    }
 }

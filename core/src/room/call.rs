@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use super::name::RoomName;
 use super::signal::{Approval, Signal, SignalId, Status};
-use crate::signals::bar::Bar;
 use crate::signals::Suggestion;
+use crate::signals::bar::Bar;
 use crate::symbol::Symbol;
 use crate::time::Millis;
 
@@ -62,9 +62,8 @@ pub struct Proposal {
     pub status: Suggestion,
     /// Why, in the person's words.
     pub note: Option<String>,
-    /// The signal the person looked at; another current one is a conflict. Any one of these
-    /// must be the current one.
-    pub expected: Vec<SignalId>,
+    /// What the person looked at: of each of these lists one must be the current signal.
+    pub conditions: Vec<Vec<SignalId>>,
     /// Who decides.
     pub by: String,
 }

@@ -51,7 +51,10 @@ impl Effects {
 
     /// Adds a frame for one socket.
     pub fn send(&mut self, conn: ConnId, frame: Frame) {
-        self.outputs.push(Output::Send { to: vec![conn], frame });
+        self.outputs.push(Output::Send {
+            to: vec![conn],
+            frame,
+        });
     }
 
     /// Adds a frame for many sockets; none is fine.

@@ -28,12 +28,14 @@ pub(super) struct Feed {
 
 impl Feed {
     pub(super) fn empty() -> Self {
-        Self { city: describe(None, 0), city_due: None }
+        Self {
+            city: describe(None, 0),
+            city_due: None,
+        }
     }
 
     pub(super) fn restore(sql: &dyn Sql) -> Result<Self, SqlError> {
-        Ok(feed::city(sql)?
-            .map_or_else(Self::empty, |(city, city_due)| Self { city, city_due }))
+        Ok(feed::city(sql)?.map_or_else(Self::empty, |(city, city_due)| Self { city, city_due }))
     }
 
     pub(super) fn city(&self) -> &City {
@@ -57,13 +59,22 @@ impl Feed {
             return Err(Reject::Misdirected.into());
         };
         let known = feed::source(&push.source, sql)?;
-        let same_log = known.as_ref().is_some_and(|source| source.epoch == push.epoch);
-        let mut source = known.clone().filter(|_| same_log).unwrap_or_else(|| Source {
-            epoch: push.epoch.clone(),
-            seq: 0,
-            feed_seq: 0,
-            state: RoomState { version: 0, dirty: false, trusts: None },
-        });
+        let same_log = known
+            .as_ref()
+            .is_some_and(|source| source.epoch == push.epoch);
+        let mut source = known
+            .clone()
+            .filter(|_| same_log)
+            .unwrap_or_else(|| Source {
+                epoch: push.epoch.clone(),
+                seq: 0,
+                feed_seq: 0,
+                state: RoomState {
+                    version: 0,
+                    dirty: false,
+                    trusts: None,
+                },
+            });
         let mut published = Vec::new();
         for entry in &push.entries {
             if entry.seq <= source.seq {
@@ -72,13 +83,21 @@ impl Feed {
             if entry.seq != source.seq + 1 && source.seq != 0 {
                 break;
             }
-            let event =
-                Fresh { kind: entry.kind, symbol, data: &entry.data, signal: None };
+            let event = Fresh {
+                kind: entry.kind,
+                symbol,
+                data: &entry.data,
+                signal: None,
+            };
             let frame = log.append(&event, i64::MAX, now, fx);
             fx.writes.extend(feed::apply(symbol, entry, log.top())?);
             source.seq = entry.seq;
             source.feed_seq = log.top();
-            published.push(Published { kind: entry.kind, symbol: symbol.clone(), frame });
+            published.push(Published {
+                kind: entry.kind,
+                symbol: symbol.clone(),
+                frame,
+            });
         }
         if push.state.version > source.state.version {
             if push.state.trusts != source.state.trusts {
@@ -94,7 +113,14 @@ impl Feed {
             epoch: log.epoch().to_owned(),
             seq: source.feed_seq,
         };
-        Ok((Ack { seq: source.seq, version: source.state.version, position }, published))
+        Ok((
+            Ack {
+                seq: source.seq,
+                version: source.state.version,
+                position,
+            },
+            published,
+        ))
     }
 
     /// Looks at the city state if something changed; true when it is another one now.
@@ -108,7 +134,12 @@ impl Feed {
         }
         let all = feed::all_trusts(sql)?;
         let sum = |part: fn(&Trusts) -> f64| all.iter().map(part).sum::<f64>();
-        let means = desk(sum(|t| t.unslug), sum(|t| t.fear), sum(|t| t.flow), all.len());
+        let means = desk(
+            sum(|t| t.unslug),
+            sum(|t| t.fear),
+            sum(|t| t.flow),
+            all.len(),
+        );
         let city = describe(means, all.len());
         let changed = city != self.city;
         self.city = city;
@@ -119,10 +150,7 @@ impl Feed {
 }
 
 /// The city state in words and numbers.
-fn describe(
-    means: Option<(f64, f64, f64, CityMood)>,
-    symbols: usize,
-) -> City {
+fn describe(means: Option<(f64, f64, f64, CityMood)>, symbols: usize) -> City {
     let Some((unslug, fear, flow, mood)) = means else {
         return City {
             city_state: None,

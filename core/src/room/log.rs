@@ -56,7 +56,12 @@ pub struct Fresh<'a> {
 impl Log {
     /// The log of a room that was never created.
     pub fn empty(epoch: String, retention: i64) -> Self {
-        Self { epoch, top: 0, floor: 1, retention }
+        Self {
+            epoch,
+            top: 0,
+            floor: 1,
+            retention,
+        }
     }
 
     /// Reads where an existing log stands.
@@ -67,14 +72,22 @@ impl Log {
         let rows = sql.query("SELECT MIN(seq), MAX(seq) FROM events", &[])?;
         let bounds = rows.first().filter(|row| !row.is_null(0));
         Ok(match bounds {
-            Some(row) => Self { epoch, top: row.integer(1)?, floor: row.integer(0)?, retention },
+            Some(row) => Self {
+                epoch,
+                top: row.integer(1)?,
+                floor: row.integer(0)?,
+                retention,
+            },
             None => Self::empty(epoch, retention),
         })
     }
 
     /// The newest position.
     pub fn position(&self) -> Position {
-        Position { epoch: self.epoch.clone(), seq: self.top }
+        Position {
+            epoch: self.epoch.clone(),
+            seq: self.top,
+        }
     }
 
     /// The log's epoch.
@@ -120,7 +133,10 @@ impl Log {
         ));
         let last = (self.top - self.retention).min(delivered);
         if self.top % TRIM_EVERY == 0 && last >= self.floor {
-            fx.write(Statement::new("DELETE FROM events WHERE seq <= ?", vec![last.into()]));
+            fx.write(Statement::new(
+                "DELETE FROM events WHERE seq <= ?",
+                vec![last.into()],
+            ));
             self.floor = last + 1;
         }
         server::event(event.kind.as_str(), event.data, now, self.top)
@@ -155,7 +171,11 @@ fn logged(row: &Row) -> Result<Logged, SqlError> {
         kind: row.parsed(1, "a kind of event")?,
         symbol: row.parsed(2, "a symbol")?,
         data: raw(row, 3)?,
-        signal: if row.is_null(4) { None } else { Some(raw(row, 4)?) },
+        signal: if row.is_null(4) {
+            None
+        } else {
+            Some(raw(row, 4)?)
+        },
         at: Millis(row.integer(5)?),
     })
 }
@@ -165,8 +185,10 @@ fn logged(row: &Row) -> Result<Logged, SqlError> {
 /// # Errors
 /// [`SqlError::Decode`] when it is not JSON.
 pub fn raw(row: &Row, column: usize) -> Result<Box<RawValue>, SqlError> {
-    RawValue::from_string(row.text(column)?.to_owned())
-        .map_err(|_| SqlError::Decode { column, expected: "JSON" })
+    RawValue::from_string(row.text(column)?.to_owned()).map_err(|_| SqlError::Decode {
+        column,
+        expected: "JSON",
+    })
 }
 
 /// Plain data as JSON that is stored and passed on.

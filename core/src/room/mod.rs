@@ -153,7 +153,14 @@ impl Room {
             ),
         };
         let sockets = sockets.into_iter().collect();
-        Ok(Self { name: name.clone(), config, created, log, sockets, kind })
+        Ok(Self {
+            name: name.clone(),
+            config,
+            created,
+            log,
+            sockets,
+            kind,
+        })
     }
 
     /// Whether the room exists in its database.
@@ -234,9 +241,17 @@ impl Room {
     }
 
     fn on_delivery(&mut self, ack: Option<Ack>, now: Millis, sql: &dyn Sql, fx: &mut Effects) {
-        let Kind::Symbol(room) = &mut self.kind else { return };
+        let Kind::Symbol(room) = &mut self.kind else {
+            return;
+        };
         let mut published = Vec::new();
-        let mut turn = Turn { log: &mut self.log, now, sql, fx, published: &mut published };
+        let mut turn = Turn {
+            log: &mut self.log,
+            now,
+            sql,
+            fx,
+            published: &mut published,
+        };
         match ack {
             Some(ack) => room.on_ack(&ack, &mut turn),
             None => room.on_push_failed(&mut turn),
@@ -258,8 +273,13 @@ impl Room {
         let mut published = Vec::new();
         let reply = match &mut self.kind {
             Kind::Symbol(room) => {
-                let mut turn =
-                    Turn { log: &mut self.log, now, sql, fx, published: &mut published };
+                let mut turn = Turn {
+                    log: &mut self.log,
+                    now,
+                    sql,
+                    fx,
+                    published: &mut published,
+                };
                 call_symbol(room, call, &mut turn)?
             }
             Kind::Feed(feed) => match call {
@@ -271,9 +291,10 @@ impl Room {
                 Call::Signals { status, page } => {
                     Reply::Signals(feed_store::signals(status, page, sql)?)
                 }
-                Call::Top { n } => {
-                    Reply::Signals(Slice { items: feed_store::top(n, sql)?, next: None })
-                }
+                Call::Top { n } => Reply::Signals(Slice {
+                    items: feed_store::top(n, sql)?,
+                    next: None,
+                }),
                 Call::Approvals { filter, page } => {
                     Reply::Approvals(feed_store::approvals(&filter, page, sql)?)
                 }
@@ -300,7 +321,10 @@ impl Room {
         let wanted = |(conn, socket): (&ConnId, &Attachment)| {
             socket.wants(event.kind, &event.symbol).then_some(*conn)
         };
-        fx.broadcast(self.sockets.iter().filter_map(wanted).collect(), event.frame);
+        fx.broadcast(
+            self.sockets.iter().filter_map(wanted).collect(),
+            event.frame,
+        );
     }
 
     fn city(&self) -> &City {
@@ -316,11 +340,16 @@ impl Room {
         sql: &dyn Sql,
         fx: &mut Effects,
     ) -> Result<(), SqlError> {
-        let Kind::Feed(feed) = &mut self.kind else { return Ok(()) };
+        let Kind::Feed(feed) = &mut self.kind else {
+            return Ok(());
+        };
         if feed.refresh_city(sql, fx)? {
             let frame = server::encode("city_state_update", feed.city(), now);
-            let followers =
-                self.sockets.iter().filter(|(_, socket)| socket.city).map(|(conn, _)| *conn);
+            let followers = self
+                .sockets
+                .iter()
+                .filter(|(_, socket)| socket.city)
+                .map(|(conn, _)| *conn);
             fx.broadcast(followers.collect(), frame);
         }
         Ok(())
@@ -342,7 +371,10 @@ impl Room {
         fx.durable = true;
         fx.outputs.push(Output::Attach { conn, attachment });
         let (epoch, top) = (self.log.epoch(), self.log.top());
-        fx.send(conn, server::welcome(&conn.to_string(), epoch, top, hello.expires_at, now));
+        fx.send(
+            conn,
+            server::welcome(&conn.to_string(), epoch, top, hello.expires_at, now),
+        );
         let recovered = match &hello.resume {
             Some(from) => self.resume(conn, &socket, from, now, sql, fx)?,
             None => false,
@@ -375,33 +407,52 @@ impl Room {
         let frames: Vec<Frame> = missed.iter().map(log::Logged::frame).collect();
         if socket.batch {
             for batch in frames.chunks(limits::MAX_BATCH) {
-                fx.send(conn, if let [one] = batch { one.clone() } else { Frame::array(batch) });
+                fx.send(
+                    conn,
+                    if let [one] = batch {
+                        one.clone()
+                    } else {
+                        Frame::array(batch)
+                    },
+                );
             }
         } else {
             for frame in frames {
                 fx.send(conn, frame);
             }
         }
-        fx.send(conn, server::encode("resumed", server::Resumed { recovered, count }, now));
+        fx.send(
+            conn,
+            server::encode("resumed", server::Resumed { recovered, count }, now),
+        );
         Ok(recovered)
     }
 
-    fn snapshot(
-        &self,
-        socket: &Attachment,
-        now: Millis,
-        sql: &dyn Sql,
-    ) -> Result<Frame, SqlError> {
+    fn snapshot(&self, socket: &Attachment, now: Millis, sql: &dyn Sql) -> Result<Frame, SqlError> {
         let (signals, city): (Vec<Box<RawValue>>, _) = match &self.kind {
-            Kind::Symbol(room) => {
-                (room.latest().iter().map(|signal| json(&signal.view())).collect(), None)
-            }
+            Kind::Symbol(room) => (
+                room.latest()
+                    .iter()
+                    .map(|signal| json(&signal.view()))
+                    .collect(),
+                None,
+            ),
             Kind::Feed(feed) => {
                 let limit = self.config.history_limit;
-                (feed_store::snapshot(&socket.filter, limit, sql)?, Some(feed.city()))
+                (
+                    feed_store::snapshot(&socket.filter, limit, sql)?,
+                    Some(feed.city()),
+                )
             }
         };
-        Ok(server::encode("snapshot", server::Snapshot { signals: &signals, city }, now))
+        Ok(server::encode(
+            "snapshot",
+            server::Snapshot {
+                signals: &signals,
+                city,
+            },
+            now,
+        ))
     }
 
     fn receive_text(&mut self, conn: ConnId, text: &str, now: Millis, fx: &mut Effects) {
@@ -421,10 +472,13 @@ impl Room {
     }
 
     fn obey(&mut self, conn: ConnId, message: Message, now: Millis, fx: &mut Effects) {
-        let Some(socket) = self.sockets.get(&conn) else { return };
+        let Some(socket) = self.sockets.get(&conn) else {
+            return;
+        };
         let mut changed = socket.clone();
         let mut replies = Vec::new();
-        let mut confirm = |kind, symbol: &str| replies.push(server::confirmation(kind, symbol, now));
+        let mut confirm =
+            |kind, symbol: &str| replies.push(server::confirmation(kind, symbol, now));
         match message {
             Message::Subscribe(symbols) | Message::Unsubscribe(symbols)
                 if self.strangers(&symbols) =>
@@ -434,11 +488,15 @@ impl Room {
             }
             Message::Subscribe(symbols) => {
                 changed.filter = changed.filter.with(&symbols);
-                symbols.iter().for_each(|s| confirm("subscription_confirmed", s.as_str()));
+                symbols
+                    .iter()
+                    .for_each(|s| confirm("subscription_confirmed", s.as_str()));
             }
             Message::Unsubscribe(symbols) => {
                 changed.filter = changed.filter.without(&symbols);
-                symbols.iter().for_each(|s| confirm("unsubscription_confirmed", s.as_str()));
+                symbols
+                    .iter()
+                    .for_each(|s| confirm("unsubscription_confirmed", s.as_str()));
             }
             Message::SubscribeAll => {
                 changed.filter = socket::Filter::all();
@@ -504,7 +562,9 @@ impl Room {
     }
 
     fn refuse(&mut self, conn: ConnId, bad: &BadMessage, now: Millis, fx: &mut Effects) {
-        let Some(socket) = self.sockets.get(&conn) else { return };
+        let Some(socket) = self.sockets.get(&conn) else {
+            return;
+        };
         let mut changed = socket.clone();
         changed.bad_messages = changed.bad_messages.saturating_add(1);
         fx.send(conn, server::error(bad.code(), &bad.to_string(), now));
@@ -521,11 +581,7 @@ impl Room {
     }
 }
 
-fn call_symbol(
-    room: &mut SymbolRoom,
-    call: Call,
-    turn: &mut Turn<'_>,
-) -> Result<Reply, Failure> {
+fn call_symbol(room: &mut SymbolRoom, call: Call, turn: &mut Turn<'_>) -> Result<Reply, Failure> {
     match call {
         Call::PutBars { bars, compute } => Ok(room.put_bars(&bars, compute, turn)?),
         Call::Bars { from, to, page } => SymbolRoom::bars(from, to, page, turn.sql),
@@ -535,9 +591,11 @@ fn call_symbol(
             None => Err(room.why_none(turn.sql)?.into()),
         },
         Call::History { page } => match room.latest() {
-            Some(signal) => {
-                Ok(Reply::History(signal_store::history(&signal.symbol, page, turn.sql)?))
-            }
+            Some(signal) => Ok(Reply::History(signal_store::history(
+                &signal.symbol,
+                page,
+                turn.sql,
+            )?)),
             None => Err(room.why_none(turn.sql)?.into()),
         },
         Call::Approve(proposal) => room.approve(proposal, turn),
@@ -545,7 +603,9 @@ fn call_symbol(
             if room.latest().is_none() && !crate::store::bars::any(turn.sql)? {
                 return Err(Reject::UnknownSymbol.into());
             }
-            Ok(Reply::Approvals(signal_store::approvals(&filter, page, turn.sql)?))
+            Ok(Reply::Approvals(signal_store::approvals(
+                &filter, page, turn.sql,
+            )?))
         }
         Call::Receive(_)
         | Call::Signals { .. }

@@ -27,8 +27,14 @@ impl RoomName {
     /// The feed sits with the majority of symbols.
     /// <https://developers.cloudflare.com/durable-objects/reference/data-location/>
     pub fn location_hint(&self) -> &'static str {
-        let Self::Symbol(symbol) = self else { return "enam" };
-        match symbol.as_str().rsplit_once('.').map(|(_, exchange)| exchange) {
+        let Self::Symbol(symbol) = self else {
+            return "enam";
+        };
+        match symbol
+            .as_str()
+            .rsplit_once('.')
+            .map(|(_, exchange)| exchange)
+        {
             Some("L" | "PA" | "DE" | "AS" | "MI" | "SW" | "MC" | "BR" | "ST") => "weur",
             Some("T" | "HK" | "SS" | "SZ" | "KS" | "NS" | "BO" | "SI" | "TW") => "apac",
             Some("AX" | "NZ") => "oc",

@@ -168,7 +168,10 @@ impl Signal {
 
     /// As it is shown where reasons are asked for.
     pub fn view_with_explain(&self) -> SignalView<'_> {
-        SignalView { explain: Some(&self.content.explain), ..self.view() }
+        SignalView {
+            explain: Some(&self.content.explain),
+            ..self.view()
+        }
     }
 }
 
@@ -189,11 +192,17 @@ pub enum Verdict {
 /// Decides whether `content`, computed for the bar of `date`, is a new signal.
 pub fn judge(current: Option<&Signal>, date: NaiveDate, content: &Published) -> Verdict {
     let Some(current) = current else {
-        return Verdict::New { revision: 1, supersedes: false };
+        return Verdict::New {
+            revision: 1,
+            supersedes: false,
+        };
     };
     let pending = current.status == Status::PendingReview;
     if date > current.date {
-        return Verdict::New { revision: 1, supersedes: pending };
+        return Verdict::New {
+            revision: 1,
+            supersedes: pending,
+        };
     }
     if date < current.date || *content == current.content {
         return Verdict::Unchanged;
@@ -201,7 +210,10 @@ pub fn judge(current: Option<&Signal>, date: NaiveDate, content: &Published) -> 
     let other_suggestion =
         content.recommendation.suggested != current.content.recommendation.suggested;
     if pending || other_suggestion {
-        return Verdict::New { revision: current.revision + 1, supersedes: pending };
+        return Verdict::New {
+            revision: current.revision + 1,
+            supersedes: pending,
+        };
     }
     Verdict::Unchanged
 }

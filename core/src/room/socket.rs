@@ -69,12 +69,14 @@ impl Filter {
     #[must_use]
     pub fn without(&self, less: &[Symbol]) -> Self {
         match self {
-            Self::Only(symbols) => {
-                Self::Only(symbols.iter().filter(|s| !less.contains(s)).cloned().collect())
-            }
-            Self::AllBut(symbols) => {
-                Self::AllBut(symbols.iter().chain(less).cloned().collect())
-            }
+            Self::Only(symbols) => Self::Only(
+                symbols
+                    .iter()
+                    .filter(|s| !less.contains(s))
+                    .cloned()
+                    .collect(),
+            ),
+            Self::AllBut(symbols) => Self::AllBut(symbols.iter().chain(less).cloned().collect()),
         }
     }
 
@@ -208,7 +210,10 @@ mod tests {
     use super::*;
 
     fn symbols(texts: &[&str]) -> Vec<Symbol> {
-        texts.iter().map(|text| text.parse().expect("a symbol")).collect()
+        texts
+            .iter()
+            .map(|text| text.parse().expect("a symbol"))
+            .collect()
     }
 
     #[test]

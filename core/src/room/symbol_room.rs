@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use super::call::{
-    Ack, BarCounts, Computed, Entry, EventKind, Page, Proposal, Push, Reject, Reply,
-    Slice, Trusts,
+    Ack, BarCounts, Computed, Entry, EventKind, Page, Proposal, Push, Reject, Reply, Slice, Trusts,
 };
 use super::effects::Effects;
 use super::log::{Fresh, Log, json};
@@ -40,7 +39,11 @@ pub(super) struct SymbolRoom {
 
 impl SymbolRoom {
     pub(super) fn empty(symbol: Symbol) -> Self {
-        Self { symbol, latest: None, outbox: Outbox::empty() }
+        Self {
+            symbol,
+            latest: None,
+            outbox: Outbox::empty(),
+        }
     }
 
     pub(super) fn restore(symbol: Symbol, sql: &dyn Sql) -> Result<Self, SqlError> {
@@ -65,7 +68,11 @@ impl SymbolRoom {
         let mut counts = BarCounts::default();
         let mut held = BTreeMap::new();
         if let (Some(first), Some(last)) = (fresh.first(), fresh.last()) {
-            let (from, to) = if compute { (None, None) } else { (Some(first.date), Some(last.date)) };
+            let (from, to) = if compute {
+                (None, None)
+            } else {
+                (Some(first.date), Some(last.date))
+            };
             held = by_date(bars::between(from, to, turn.sql)?);
         }
         let mut changed = Vec::new();
@@ -89,7 +96,11 @@ impl SymbolRoom {
         } else if next != self.outbox.state || !changed.is_empty() {
             self.owe_state(next.dirty, next.trusts, turn);
         }
-        let signal = if compute { self.latest.clone().map(Box::new) } else { None };
+        let signal = if compute {
+            self.latest.clone().map(Box::new)
+        } else {
+            None
+        };
         Ok(Reply::BarsStored { counts, signal })
     }
 
@@ -108,13 +119,16 @@ impl SymbolRoom {
         let (Some(content), Some(last)) = (evaluation.published(), all.last()) else {
             return Computed::InsufficientHistory;
         };
-        let Verdict::New { revision, supersedes } =
-            judge(self.latest.as_ref(), last.date, &content)
+        let Verdict::New {
+            revision,
+            supersedes,
+        } = judge(self.latest.as_ref(), last.date, &content)
         else {
             return Computed::Unchanged;
         };
         if let Some(old) = self.latest.as_ref().filter(|_| supersedes) {
-            turn.fx.write(signals::set_status(&old.id, Status::Superseded));
+            turn.fx
+                .write(signals::set_status(&old.id, Status::Superseded));
         }
         let signal = Signal {
             id: SignalId::new(&self.symbol, last.date, revision),
@@ -155,7 +169,11 @@ impl SymbolRoom {
         let Some(current) = &mut self.latest else {
             return Err(Reject::NoSignal.into());
         };
-        if proposal.expected.iter().any(|id| *id != current.id) {
+        if proposal
+            .conditions
+            .iter()
+            .any(|ids| !ids.contains(&current.id))
+        {
             return Err(Reject::StaleSignal(Box::new(current.clone())).into());
         }
         if current.status != Status::PendingReview {
@@ -171,11 +189,21 @@ impl SymbolRoom {
         };
         current.status = Status::approved(proposal.status);
         current.approval = Some(approval.clone());
-        turn.fx.write(signals::set_status(&current.id, current.status));
+        turn.fx
+            .write(signals::set_status(&current.id, current.status));
         turn.fx.write(signals::insert_approval(&approval));
         let view = json(&current.view());
-        self.publish(EventKind::ApprovalNotification, &json(&approval), &view, turn);
-        Ok(Reply::Approved { approval, room: turn.log.position(), feed: None })
+        self.publish(
+            EventKind::ApprovalNotification,
+            &json(&approval),
+            &view,
+            turn,
+        );
+        Ok(Reply::Approved {
+            approval,
+            room: turn.log.position(),
+            feed: None,
+        })
     }
 
     /// The bars held, a page at a time; the cursor is the day number of the last date shown.
@@ -212,9 +240,20 @@ impl SymbolRoom {
         turn: &mut Turn<'_>,
     ) {
         let owed = self.owes(turn.log);
-        let event = Fresh { kind, symbol: &self.symbol, data, signal: Some(signal) };
-        let frame = turn.log.append(&event, self.outbox.acked_seq, turn.now, turn.fx);
-        turn.published.push(PublishedEvent { kind, symbol: self.symbol.clone(), frame });
+        let event = Fresh {
+            kind,
+            symbol: &self.symbol,
+            data,
+            signal: Some(signal),
+        };
+        let frame = turn
+            .log
+            .append(&event, self.outbox.acked_seq, turn.now, turn.fx);
+        turn.published.push(PublishedEvent {
+            kind,
+            symbol: self.symbol.clone(),
+            frame,
+        });
         self.note_debt(owed, turn);
     }
 
@@ -267,9 +306,10 @@ impl SymbolRoom {
                     seq: event.seq,
                     kind: event.kind,
                     data: event.data,
-                    signal: event
-                        .signal
-                        .ok_or(SqlError::Decode { column: 4, expected: "a signal" })?,
+                    signal: event.signal.ok_or(SqlError::Decode {
+                        column: 4,
+                        expected: "a signal",
+                    })?,
                 })
             })
             .collect::<Result<_, _>>()?;

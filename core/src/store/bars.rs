@@ -32,7 +32,10 @@ const UPSERT_16: &str = upsert!(
 pub fn upsert(bars: &[Bar]) -> impl Iterator<Item = Statement> {
     let (batches, rest) = bars.as_chunks::<BATCH>();
     let batches = batches.iter().map(|batch| statement(UPSERT_16, batch));
-    batches.chain(rest.iter().map(|bar| statement(UPSERT_1, std::slice::from_ref(bar))))
+    batches.chain(
+        rest.iter()
+            .map(|bar| statement(UPSERT_1, std::slice::from_ref(bar))),
+    )
 }
 
 fn statement(sql: &'static str, bars: &[Bar]) -> Statement {
@@ -74,7 +77,11 @@ pub fn slice(
     let from = from.unwrap_or(NaiveDate::MIN);
     // Text compares as dates do only with four-digit years.
     let bound = |date: NaiveDate, open: &str| {
-        if (0..=9999).contains(&date.year()) { date.to_string() } else { open.to_owned() }
+        if (0..=9999).contains(&date.year()) {
+            date.to_string()
+        } else {
+            open.to_owned()
+        }
     };
     sql.query(
         "SELECT date, open, high, low, close, volume FROM bars WHERE date >= ? AND date <= ? \
@@ -100,8 +107,10 @@ pub fn any(sql: &dyn Sql) -> Result<bool, SqlError> {
 
 fn bar(row: &Row) -> Result<Bar, SqlError> {
     Ok(Bar {
-        date: parse_date(row.text(0)?)
-            .ok_or(SqlError::Decode { column: 0, expected: "a date" })?,
+        date: parse_date(row.text(0)?).ok_or(SqlError::Decode {
+            column: 0,
+            expected: "a date",
+        })?,
         open: row.real(1)?,
         high: row.real(2)?,
         low: row.real(3)?,

@@ -113,8 +113,10 @@ struct Shown {
 /// # Errors
 /// [`SqlError::Decode`] when the source sent something else than signals and decisions.
 pub fn apply(symbol: &Symbol, entry: &Entry, seq: i64) -> Result<Vec<Statement>, SqlError> {
-    let shown: Shown = serde_json::from_str(entry.signal.get())
-        .map_err(|_| SqlError::Decode { column: 0, expected: "a signal" })?;
+    let shown: Shown = serde_json::from_str(entry.signal.get()).map_err(|_| SqlError::Decode {
+        column: 0,
+        expected: "a signal",
+    })?;
     let mut statements = vec![Statement::new(
         "INSERT OR REPLACE INTO latest (symbol, seq, status, trust, signal) \
          VALUES (?, ?, ?, ?, ?)",
@@ -129,8 +131,11 @@ pub fn apply(symbol: &Symbol, entry: &Entry, seq: i64) -> Result<Vec<Statement>,
     match entry.kind {
         crate::room::call::EventKind::NewSignal => {}
         crate::room::call::EventKind::ApprovalNotification => {
-            let approval: Approval = serde_json::from_str(entry.data.get())
-                .map_err(|_| SqlError::Decode { column: 0, expected: "a decision" })?;
+            let approval: Approval =
+                serde_json::from_str(entry.data.get()).map_err(|_| SqlError::Decode {
+                    column: 0,
+                    expected: "a decision",
+                })?;
             statements.push(Statement::new(
                 "INSERT INTO approvals (seq, symbol, sub, at, data) VALUES (?, ?, ?, ?, ?)",
                 vec![
@@ -181,7 +186,11 @@ pub fn snapshot(
     let rows = sql.query(
         "SELECT signal FROM latest WHERE (symbol IN (SELECT value FROM json_each(?))) = \
          CAST(? AS INTEGER) ORDER BY seq DESC LIMIT CAST(? AS INTEGER)",
-        &[json(symbols).get().into(), only.into(), i64::from(limit).into()],
+        &[
+            json(symbols).get().into(),
+            only.into(),
+            i64::from(limit).into(),
+        ],
     )?;
     rows.iter().map(|row| raw(row, 0)).collect()
 }
@@ -229,8 +238,10 @@ pub fn city(sql: &dyn Sql) -> Result<Option<(City, Option<Millis>)>, SqlError> {
     sql.query("SELECT data, due_at FROM city", &[])?
         .first()
         .map(|row| {
-            let city = serde_json::from_str(row.text(0)?)
-                .map_err(|_| SqlError::Decode { column: 0, expected: "a city state" })?;
+            let city = serde_json::from_str(row.text(0)?).map_err(|_| SqlError::Decode {
+                column: 0,
+                expected: "a city state",
+            })?;
             Ok((city, row.maybe_integer(1)?.map(Millis)))
         })
         .transpose()

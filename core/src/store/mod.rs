@@ -79,10 +79,7 @@ pub trait Sql {
     ///
     /// # Errors
     /// What `body` returned, after rolling back; or the commit's own failure.
-    fn atomically(
-        &self,
-        body: &mut dyn FnMut() -> Result<(), SqlError>,
-    ) -> Result<(), SqlError>;
+    fn atomically(&self, body: &mut dyn FnMut() -> Result<(), SqlError>) -> Result<(), SqlError>;
 }
 
 /// The database of a room that was never created: nothing to read, nothing may be written.
@@ -98,10 +95,7 @@ impl Sql for Blank {
         Ok(Vec::new())
     }
 
-    fn atomically(
-        &self,
-        body: &mut dyn FnMut() -> Result<(), SqlError>,
-    ) -> Result<(), SqlError> {
+    fn atomically(&self, body: &mut dyn FnMut() -> Result<(), SqlError>) -> Result<(), SqlError> {
         body()
     }
 }
@@ -169,7 +163,11 @@ pub trait Columns {
     /// # Errors
     /// [`SqlError::Decode`] when it holds something else.
     fn maybe_real(&self, column: usize) -> Result<Option<f64>, SqlError> {
-        if self.is_null(column) { Ok(None) } else { self.real(column).map(Some) }
+        if self.is_null(column) {
+            Ok(None)
+        } else {
+            self.real(column).map(Some)
+        }
     }
 
     /// An integer column that may be NULL.
@@ -177,7 +175,11 @@ pub trait Columns {
     /// # Errors
     /// [`SqlError::Decode`] when it holds something else.
     fn maybe_integer(&self, column: usize) -> Result<Option<i64>, SqlError> {
-        if self.is_null(column) { Ok(None) } else { self.integer(column).map(Some) }
+        if self.is_null(column) {
+            Ok(None)
+        } else {
+            self.integer(column).map(Some)
+        }
     }
 
     /// A text column that may be NULL.
@@ -185,7 +187,11 @@ pub trait Columns {
     /// # Errors
     /// [`SqlError::Decode`] when it holds something else.
     fn maybe_text(&self, column: usize) -> Result<Option<&str>, SqlError> {
-        if self.is_null(column) { Ok(None) } else { self.text(column).map(Some) }
+        if self.is_null(column) {
+            Ok(None)
+        } else {
+            self.text(column).map(Some)
+        }
     }
 
     /// A text column parsed into `T`.
@@ -197,7 +203,9 @@ pub trait Columns {
         column: usize,
         expected: &'static str,
     ) -> Result<T, SqlError> {
-        self.text(column)?.parse().map_err(|_| SqlError::Decode { column, expected })
+        self.text(column)?
+            .parse()
+            .map_err(|_| SqlError::Decode { column, expected })
     }
 }
 
@@ -205,23 +213,35 @@ impl Columns for Row {
     fn integer(&self, column: usize) -> Result<i64, SqlError> {
         match self.get(column) {
             Some(Value::Integer(n)) => Ok(*n),
-            _ => Err(SqlError::Decode { column, expected: "an integer" }),
+            _ => Err(SqlError::Decode {
+                column,
+                expected: "an integer",
+            }),
         }
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "integers beyond 2^53-1 never get in")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "integers beyond 2^53-1 never get in"
+    )]
     fn real(&self, column: usize) -> Result<f64, SqlError> {
         match self.get(column) {
             Some(Value::Real(x)) => Ok(*x),
             Some(Value::Integer(n)) => Ok(*n as f64),
-            _ => Err(SqlError::Decode { column, expected: "a number" }),
+            _ => Err(SqlError::Decode {
+                column,
+                expected: "a number",
+            }),
         }
     }
 
     fn text(&self, column: usize) -> Result<&str, SqlError> {
         match self.get(column) {
             Some(Value::Text(text)) => Ok(text),
-            _ => Err(SqlError::Decode { column, expected: "text" }),
+            _ => Err(SqlError::Decode {
+                column,
+                expected: "text",
+            }),
         }
     }
 

@@ -91,7 +91,10 @@ pub fn open(name: &RoomName, sql: &dyn Sql) -> Result<Option<String>, SqlError> 
     }
     let mut epoch = None;
     let mut version = 0;
-    for row in sql.query("SELECT key, value FROM meta WHERE key IN ('schema', 'epoch')", &[])? {
+    for row in sql.query(
+        "SELECT key, value FROM meta WHERE key IN ('schema', 'epoch')",
+        &[],
+    )? {
         match row.text(0)? {
             "epoch" => epoch = Some(row.text(1)?.to_owned()),
             _ => version = row.parsed(1, "a schema version")?,
@@ -99,7 +102,10 @@ pub fn open(name: &RoomName, sql: &dyn Sql) -> Result<Option<String>, SqlError> 
     }
     let known = newest(name);
     if version > known {
-        return Err(SqlError::NewerSchema { found: version, known });
+        return Err(SqlError::NewerSchema {
+            found: version,
+            known,
+        });
     }
     if version < known {
         let done = usize::try_from(version).unwrap_or_default();
@@ -113,5 +119,8 @@ pub fn open(name: &RoomName, sql: &dyn Sql) -> Result<Option<String>, SqlError> 
             )
         })?;
     }
-    epoch.map(Some).ok_or(SqlError::Decode { column: 1, expected: "an epoch" })
+    epoch.map(Some).ok_or(SqlError::Decode {
+        column: 1,
+        expected: "an epoch",
+    })
 }

@@ -26,7 +26,10 @@ pub fn history(symbol: &Symbol, page: Page, sql: &dyn Sql) -> Result<Slice<Signa
 /// # Errors
 /// [`SqlError`] from the database.
 pub fn latest(symbol: &Symbol, sql: &dyn Sql) -> Result<Option<Signal>, SqlError> {
-    let page = Page { limit: 1, cursor: None };
+    let page = Page {
+        limit: 1,
+        cursor: None,
+    };
     Ok(history(symbol, page, sql)?.items.pop())
 }
 
@@ -136,7 +139,10 @@ pub(super) fn slice<T>(
         Some(last) if rows.len() > limit => Some(last.integer(key)?),
         Some(_) | None => None,
     };
-    Ok(Slice { items: shown.iter().map(decode).collect::<Result<_, _>>()?, next })
+    Ok(Slice {
+        items: shown.iter().map(decode).collect::<Result<_, _>>()?,
+        next,
+    })
 }
 
 /// How far the downstream has the log, and when to try again.
@@ -158,7 +164,11 @@ impl Outbox {
     /// Of a room that was never created.
     pub fn empty() -> Self {
         Self {
-            state: RoomState { version: 0, dirty: false, trusts: None },
+            state: RoomState {
+                version: 0,
+                dirty: false,
+                trusts: None,
+            },
             acked_seq: 0,
             acked_version: 0,
             attempt: 0,
@@ -176,7 +186,9 @@ impl Outbox {
              retry_at FROM outbox",
             &[],
         )?;
-        let Some(row) = rows.first() else { return Ok(Self::empty()) };
+        let Some(row) = rows.first() else {
+            return Ok(Self::empty());
+        };
         Ok(Self {
             state: RoomState {
                 version: row.integer(0)?,

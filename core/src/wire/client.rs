@@ -137,10 +137,17 @@ mod tests {
         else {
             panic!("refused");
         };
-        assert_eq!(symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(), ["AAPL", "SPY"]);
-        assert!(matches!(decode(r#"{"type":"subscribe_all"}"#), Ok(Message::SubscribeAll)));
-        let Ok(Message::Ping { timestamp: Some(echo) }) =
-            decode(r#"{"type":"ping","data":{"timestamp":1.50}}"#)
+        assert_eq!(
+            symbols.iter().map(Symbol::as_str).collect::<Vec<_>>(),
+            ["AAPL", "SPY"]
+        );
+        assert!(matches!(
+            decode(r#"{"type":"subscribe_all"}"#),
+            Ok(Message::SubscribeAll)
+        ));
+        let Ok(Message::Ping {
+            timestamp: Some(echo),
+        }) = decode(r#"{"type":"ping","data":{"timestamp":1.50}}"#)
         else {
             panic!("refused");
         };
@@ -154,9 +161,21 @@ mod tests {
         assert_eq!(refused(r#"{"type":7}"#), "malformed");
         assert_eq!(refused(r#"{"type":"nope","data":{}}"#), "unknown_type");
         assert_eq!(refused(r#"{"type":"subscribe_all","data":[]}"#), "invalid");
-        assert_eq!(refused(r#"{"type":"subscribe_symbol","data":{}}"#), "invalid");
-        assert_eq!(refused(r#"{"type":"subscribe_symbol","data":{"symbol":"a b"}}"#), "invalid");
-        assert_eq!(refused(r#"{"type":"subscribe_symbol","data":{"symbol":1}}"#), "invalid");
-        assert_eq!(refused(r#"{"type":"authenticate","data":{"token":"x"}}"#), "not_implemented");
+        assert_eq!(
+            refused(r#"{"type":"subscribe_symbol","data":{}}"#),
+            "invalid"
+        );
+        assert_eq!(
+            refused(r#"{"type":"subscribe_symbol","data":{"symbol":"a b"}}"#),
+            "invalid"
+        );
+        assert_eq!(
+            refused(r#"{"type":"subscribe_symbol","data":{"symbol":1}}"#),
+            "invalid"
+        );
+        assert_eq!(
+            refused(r#"{"type":"authenticate","data":{"token":"x"}}"#),
+            "not_implemented"
+        );
     }
 }

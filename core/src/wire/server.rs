@@ -103,7 +103,13 @@ pub fn bare_pong(epoch: &str, seq: i64) -> String {
 }
 
 /// The `welcome` of a new socket.
-pub fn welcome(connection_id: &str, epoch: &str, seq: i64, expires_at: Millis, now: Millis) -> Frame {
+pub fn welcome(
+    connection_id: &str,
+    epoch: &str,
+    seq: i64,
+    expires_at: Millis,
+    now: Millis,
+) -> Frame {
     let data = Welcome {
         connection_id,
         epoch,
@@ -116,7 +122,12 @@ pub fn welcome(connection_id: &str, epoch: &str, seq: i64, expires_at: Millis, n
 }
 
 fn envelope(kind: &str, data: impl Serialize, timestamp: Millis, seq: Option<i64>) -> Frame {
-    let message = Envelope { r#type: kind, data, timestamp, seq };
+    let message = Envelope {
+        r#type: kind,
+        data,
+        timestamp,
+        seq,
+    };
     serde_json::to_string(&message)
         .expect("plain data with string keys always serialises")
         .into()

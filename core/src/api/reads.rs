@@ -1,0 +1,193 @@
+//! What is asked: parameters in, one room's answer out.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::problem::{Problem, Slug};
+use super::{Asked, Next, Response, failed, mixed_up, origin};
+use crate::room::call::{ApprovalFilter, Call, Page, Reply, Slice};
+use crate::room::log::json;
+use crate::room::name::RoomName;
+use crate::room::signal::{Signal, Status};
+
+#[derive(Serialize)]
+struct SignalList {
+    signals: Vec<Box<RawValue>>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ApprovalList {
+    approvals: Vec<Box<RawValue>>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct BarList {
+    bars: Vec<crate::signals::bar::Bar>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Top {
+    signals: Vec<Box<RawValue>>,
+}
+
+fn cursor<T>(slice: &Slice<T>) -> Option<String> {
+    slice.next.map(|next| next.to_string())
+}
+
+fn signal_list(reply: Reply) -> Result<Response, Problem> {
+    let Reply::Signals(slice) = reply else {
+        return Err(mixed_up());
+    };
+    let next_cursor = cursor(&slice);
+    Ok(Response::json(
+        200,
+        &SignalList {
+            signals: slice.items,
+            next_cursor,
+        },
+    ))
+}
+
+pub(super) fn signals(asked: &Asked) -> Result<Next, Problem> {
+    let status: Option<Status> = asked
+        .params
+        .parsed("status", "a status such as PENDING_REVIEW")?;
+    let page = asked.params.page()?;
+    Ok(feed(Call::Signals { status, page }, signal_list))
+}
+
+pub(super) fn top(asked: &Asked) -> Result<Next, Problem> {
+    const SHAPE: &str = "a whole number from 1 to 100";
+    let n = asked.params.parsed("n", SHAPE)?.unwrap_or(10);
+    if !(1..=100).contains(&n) {
+        return Err(Problem::invalid("/n", format!("?n= must be {SHAPE}.")));
+    }
+    Ok(feed(Call::Top { n }, |reply| {
+        let Reply::Signals(slice) = reply else {
+            return Err(mixed_up());
+        };
+        Ok(Response::json(
+            200,
+            &Top {
+                signals: slice.items,
+            },
+        ))
+    }))
+}
+
+pub(super) fn city() -> Next {
+    feed(Call::City, |reply| {
+        let Reply::City(city) = reply else {
+            return Err(mixed_up());
+        };
+        Ok(Response::json(200, &city))
+    })
+}
+
+fn feed(
+    call: Call,
+    render: impl FnOnce(Reply) -> Result<Response, Problem> + Send + 'static,
+) -> Next {
+    super::ask(RoomName::Feed, call, move |reply| {
+        render(reply.map_err(|error| failed(error, None, false))?)
+    })
+}
+
+pub(super) fn signal(asked: Asked) -> Result<Next, Problem> {
+    let known = origin::header(&asked.request.headers, "if-none-match").map(str::to_owned);
+    Ok(asked.ask(Call::Latest, move |reply| {
+        let Reply::Latest(signal) = reply else {
+            return Err(mixed_up());
+        };
+        let etag = format!("\"{};{}\"", signal.id, signal.status.as_str());
+        let unchanged = known.is_some_and(|known| {
+            known
+                .split(',')
+                .any(|tag| tag.trim().trim_start_matches("W/") == etag)
+        });
+        let mut response = if unchanged {
+            Response {
+                status: 304,
+                headers: Vec::new(),
+                body: String::new(),
+            }
+        } else {
+            Response::json(200, &signal.view_with_explain())
+        };
+        response.headers.push(("etag", etag));
+        Ok(response)
+    }))
+}
+
+pub(super) fn history(asked: Asked) -> Result<Next, Problem> {
+    let page = asked.params.page()?;
+    Ok(asked.ask(Call::History { page }, |reply| {
+        let Reply::History(slice) = reply else {
+            return Err(mixed_up());
+        };
+        let next_cursor = cursor(&slice);
+        let view = |signal: &Signal| json(&signal.view_with_explain());
+        let signals = slice.items.iter().map(view).collect();
+        Ok(Response::json(
+            200,
+            &SignalList {
+                signals,
+                next_cursor,
+            },
+        ))
+    }))
+}
+
+pub(super) fn approvals(asked: Asked) -> Result<Next, Problem> {
+    let accept = origin::header(&asked.request.headers, "accept").unwrap_or_default();
+    if accept.to_ascii_lowercase().contains("text/csv") {
+        return Err(Problem::new(
+            Slug::NotImplemented,
+            "There is no CSV export yet; ask for JSON.",
+        ));
+    }
+    let params = &asked.params;
+    let filter = ApprovalFilter {
+        symbol: params
+            .parsed("symbol", "a symbol")?
+            .or_else(|| asked.symbol.clone()),
+        by: params.text("by").map(str::to_owned),
+        from: params.time("from")?,
+        to: params.time("to")?,
+    };
+    let page = params.page()?;
+    Ok(asked.ask(Call::Approvals { filter, page }, |reply| {
+        let Reply::Approvals(slice) = reply else {
+            return Err(mixed_up());
+        };
+        let next_cursor = cursor(&slice);
+        Ok(Response::json(
+            200,
+            &ApprovalList {
+                approvals: slice.items,
+                next_cursor,
+            },
+        ))
+    }))
+}
+
+pub(super) fn bars(asked: Asked) -> Result<Next, Problem> {
+    let (from, to) = (asked.params.date("from")?, asked.params.date("to")?);
+    let page: Page = asked.params.page()?;
+    Ok(asked.ask(Call::Bars { from, to, page }, |reply| {
+        let Reply::Bars(slice) = reply else {
+            return Err(mixed_up());
+        };
+        let next_cursor = cursor(&slice);
+        Ok(Response::json(
+            200,
+            &BarList {
+                bars: slice.items,
+                next_cursor,
+            },
+        ))
+    }))
+}

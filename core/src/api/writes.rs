@@ -1,0 +1,306 @@
+//! What changes something: decisions, bars, runs.
+
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::problem::{Problem, Slug};
+use super::{Asked, Body, Next, Replies, Response, failed, mixed_up, origin};
+use crate::room::call::{BarCounts, Call, CallError, Computed, Position, Proposal, Reject, Reply};
+use crate::room::log::json;
+use crate::room::name::RoomName;
+use crate::room::signal::{Approval, SignalId};
+use crate::signals::parse::{Parsed, Rejected, parse_csv, parse_json};
+use crate::symbol::Symbol;
+use crate::wire::limits::{MAX_BARS_BODY, MAX_JSON_BODY, MAX_NOTE_CHARS};
+
+/// Longest `cron` of a run, characters; it is only ever echoed.
+const MAX_CRON_CHARS: usize = 100;
+
+fn complete(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
+    match body {
+        Body::Complete(bytes) => Ok(bytes),
+        Body::TooLarge => Err(Problem::new(
+            Slug::TooLarge,
+            format!("The body is over {} MB.", limit / (1024 * 1024)),
+        )),
+    }
+}
+
+/// A JSON object, or the problem with it.
+fn object(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, Problem> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(members)) => Ok(members),
+        Ok(_) => Err(Problem::invalid("", "The body must be a JSON object.")),
+        Err(error) => {
+            Err(Problem::invalid("", format!("The body is not JSON: {error}.")).status(400))
+        }
+    }
+}
+
+/// A text member; null counts as absent.
+fn text(
+    members: &serde_json::Map<String, Value>,
+    name: &str,
+    max_chars: usize,
+) -> Result<Option<String>, Problem> {
+    match members.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.chars().count() <= max_chars => Ok(Some(text.clone())),
+        Some(_) => Err(Problem::invalid(
+            &format!("/{name}"),
+            format!("\"{name}\" must be text of at most {max_chars} characters."),
+        )),
+    }
+}
+
+#[derive(Serialize)]
+struct Approved {
+    approval: Approval,
+    room: Position,
+    feed: Option<Position>,
+}
+
+pub(super) fn approve(asked: Asked) -> Result<Next, Problem> {
+    let if_match = origin::header(&asked.request.headers, "if-match").and_then(etag_ids);
+    Ok(Next::Body {
+        limit: MAX_JSON_BODY,
+        then: Box::new(move |body, _| {
+            proposal(body, if_match, &asked).map_or_else(Next::from, |proposal| {
+                let symbol = asked.symbol.clone();
+                super::ask(asked.room(), Call::Approve(proposal), move |reply| {
+                    let reply = reply.map_err(|error| undecided(error, symbol.as_ref()))?;
+                    let Reply::Approved {
+                        approval,
+                        room,
+                        feed,
+                    } = reply
+                    else {
+                        return Err(mixed_up());
+                    };
+                    Ok(Response::json(
+                        200,
+                        &Approved {
+                            approval,
+                            room,
+                            feed,
+                        },
+                    ))
+                })
+            })
+        }),
+    })
+}
+
+/// There is no signal to decide on, whether or not anybody has heard of the symbol.
+fn undecided(error: CallError, symbol: Option<&Symbol>) -> Problem {
+    let error = match error {
+        CallError::Reject(Reject::UnknownSymbol) => CallError::Reject(Reject::NoSignal),
+        CallError::Reject(_) | CallError::Fault { .. } => error,
+    };
+    failed(error, symbol, false)
+}
+
+fn proposal(
+    body: Body,
+    if_match: Option<Vec<SignalId>>,
+    asked: &Asked,
+) -> Result<Proposal, Problem> {
+    let members = object(&complete(body, MAX_JSON_BODY)?)?;
+    let status = members
+        .get("status")
+        .and_then(Value::as_str)
+        .and_then(|status| status.parse().ok())
+        .ok_or_else(|| {
+            Problem::invalid(
+                "/status",
+                "\"status\" must be \"BUY\", \"NEUTRAL\" or \"RISK\".",
+            )
+        })?;
+    let note = text(&members, "note", MAX_NOTE_CHARS)?;
+    let signal_id = text(&members, "signal_id", 100)?;
+    let claims = asked.claims.as_ref().ok_or_else(Problem::unauthorized)?;
+    Ok(Proposal {
+        status,
+        note,
+        conditions: signal_id
+            .map(|id| vec![SignalId(id)])
+            .into_iter()
+            .chain(if_match)
+            .collect(),
+        by: claims.sub.clone(),
+    })
+}
+
+/// The signal ids of an `If-Match` list of `"<id>;<status>"`; none for `*`, which any signal
+/// fulfils.
+fn etag_ids(header: &str) -> Option<Vec<SignalId>> {
+    if header.trim() == "*" {
+        return None;
+    }
+    let id = |tag: &str| {
+        let tag = tag.trim();
+        let tag = tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"');
+        SignalId(tag.split(';').next().unwrap_or_default().to_owned())
+    };
+    Some(header.split(',').map(id).collect())
+}
+
+#[derive(Serialize)]
+struct BarsStored {
+    #[serde(flatten)]
+    counts: BarCounts,
+    rejected: Vec<Rejected>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<Box<RawValue>>,
+}
+
+pub(super) fn put_bars(asked: Asked) -> Result<Next, Problem> {
+    let compute = match asked.params.text("compute") {
+        None => false,
+        Some("now") => true,
+        Some(_) => {
+            return Err(Problem::invalid(
+                "/compute",
+                "?compute= can only be \"now\".",
+            ));
+        }
+    };
+    let content_type = origin::header(&asked.request.headers, "content-type").unwrap_or_default();
+    let json_declared = content_type.to_ascii_lowercase().contains("json");
+    let limit = if json_declared {
+        MAX_JSON_BODY
+    } else {
+        MAX_BARS_BODY
+    };
+    Ok(Next::Body {
+        limit,
+        then: Box::new(move |body, now| {
+            let parsed = complete(body, limit).and_then(|bytes| {
+                let parse = if json_declared || looks_like_json(&bytes) {
+                    parse_json
+                } else {
+                    parse_csv
+                };
+                parse(&bytes, now.date()).map_err(|error| {
+                    if error.is_too_large() {
+                        Problem::new(Slug::TooLarge, format!("{error}."))
+                    } else {
+                        let status = if error.is_syntax() { 400 } else { 422 };
+                        Problem::invalid("", format!("{error}.")).status(status)
+                    }
+                })
+            });
+            let Parsed { bars, rejected } = match parsed {
+                Ok(parsed) => parsed,
+                Err(problem) => return problem.into(),
+            };
+            asked.ask(Call::PutBars { bars, compute }, |reply| {
+                let Reply::BarsStored { counts, signal } = reply else {
+                    return Err(mixed_up());
+                };
+                let signal = signal.map(|signal| json(&signal.view()));
+                Ok(Response::json(
+                    200,
+                    &BarsStored {
+                        counts,
+                        rejected,
+                        signal,
+                    },
+                ))
+            })
+        }),
+    })
+}
+
+fn looks_like_json(bytes: &[u8]) -> bool {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    matches!(first, Some(b'[' | b'{'))
+}
+
+/// What a run did.
+#[derive(Debug, Default, Serialize)]
+struct RunReport {
+    cron: String,
+    planned: usize,
+    new: usize,
+    unchanged: usize,
+    insufficient_history: usize,
+    failed: Vec<Symbol>,
+    city: Option<crate::room::call::City>,
+}
+
+pub(super) fn start_run() -> Next {
+    Next::Body {
+        limit: MAX_JSON_BODY,
+        then: Box::new(|body, _| {
+            let cron = complete(body, MAX_JSON_BODY).and_then(|bytes| {
+                if bytes.iter().all(u8::is_ascii_whitespace) {
+                    return Ok(None);
+                }
+                text(&object(&bytes)?, "cron", MAX_CRON_CHARS)
+            });
+            match cron {
+                Ok(cron) => run(cron.unwrap_or_else(|| "manual".to_owned())),
+                Err(problem) => problem.into(),
+            }
+        }),
+    }
+}
+
+pub(super) fn local_run(asked: &Asked) -> Result<Next, Problem> {
+    if !asked.request.local {
+        return Err(Problem::new(Slug::NotFound, "There is no such address."));
+    }
+    Ok(run(asked
+        .params
+        .text("cron")
+        .unwrap_or("manual")
+        .to_owned()))
+}
+
+/// Asks the feed what is to be done, the symbols' rooms to do it, and the feed to sum it up.
+pub(super) fn run(cron: String) -> Next {
+    Next::Call {
+        calls: vec![(RoomName::Feed, Call::Plan)],
+        then: Box::new(move |mut replies, _| match replies.pop() {
+            Some(Ok(Reply::Planned(symbols))) => compute(cron, symbols),
+            Some(Err(error)) => failed(error, None, false).into(),
+            Some(Ok(_)) | None => mixed_up().into(),
+        }),
+    }
+}
+
+fn compute(cron: String, symbols: Vec<Symbol>) -> Next {
+    let planned = symbols.len();
+    let mut report = RunReport {
+        cron,
+        planned,
+        ..RunReport::default()
+    };
+    Next::Call {
+        calls: symbols
+            .iter()
+            .map(|symbol| (RoomName::Symbol(symbol.clone()), Call::Compute))
+            .collect(),
+        then: Box::new(move |replies: Replies, _| {
+            for (symbol, reply) in symbols.into_iter().zip(replies) {
+                match reply {
+                    Ok(Reply::Computed(Computed::New)) => report.new += 1,
+                    Ok(Reply::Computed(Computed::Unchanged)) => report.unchanged += 1,
+                    Ok(Reply::Computed(Computed::InsufficientHistory)) => {
+                        report.insufficient_history += 1;
+                    }
+                    Ok(_) | Err(_) => report.failed.push(symbol),
+                }
+            }
+            super::ask(RoomName::Feed, Call::Finish, move |reply| {
+                match reply.map_err(|error| failed(error, None, false))? {
+                    Reply::City(city) => report.city = Some(city),
+                    _ => return Err(mixed_up()),
+                }
+                Ok(Response::json(200, &report))
+            })
+        }),
+    }
+}
