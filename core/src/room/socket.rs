@@ -238,7 +238,7 @@ mod tests {
         let hello = Hello {
             sub: "x".repeat(256),
             role: Role::Viewer,
-            expires_at: Millis(i64::MAX / 2),
+            expires_at: Millis(253_402_300_799_000),
             batch: true,
             symbols: Some(many),
             city: true,
