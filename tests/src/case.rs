@@ -138,6 +138,14 @@ impl Ctx {
             .map_or_else(|it| it.into_inner().clone(), |it| it.clone())
     }
 
+    /// The same case, talking to the server at `url`.
+    pub fn at(&self, url: &str) -> Self {
+        Self {
+            url: Arc::new(std::sync::Mutex::new(url.to_owned())),
+            ..self.clone()
+        }
+    }
+
     /// A folder of the case's own.
     pub fn scratch(&self) -> &Path {
         &self.scratch

@@ -299,7 +299,8 @@ async fn unknown_route(ctx: Ctx) -> Result<()> {
         // A browser's navigation must not be answered by the page either.
         let request = rest
             .request(Method::GET, path)
-            .header("accept", "text/html");
+            .header("accept", "text/html")
+            .header("sec-fetch-mode", "navigate");
         send(request).await?.problem(404, "not-found")?;
     }
     Ok(())

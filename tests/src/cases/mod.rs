@@ -9,9 +9,18 @@ use crate::case::{Case, Ctx};
 use crate::client::{Reply, Role};
 
 mod access;
+mod approve;
 mod bad_input;
+mod command_line;
+mod durable;
+mod filters;
+mod golden;
 mod import;
+mod lists;
+mod processes;
+mod resume;
 mod signals;
+mod sockets;
 
 /// Every case, in the order of the contract.
 pub fn cases() -> Vec<Case> {
@@ -20,6 +29,15 @@ pub fn cases() -> Vec<Case> {
         import::cases(),
         bad_input::cases(),
         signals::cases(),
+        golden::cases(),
+        lists::cases(),
+        approve::cases(),
+        sockets::cases(),
+        filters::cases(),
+        resume::cases(),
+        durable::cases(),
+        command_line::cases(),
+        processes::cases(),
     ]
     .into_iter()
     .flatten()

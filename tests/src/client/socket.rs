@@ -286,6 +286,20 @@ impl Socket {
             .1)
     }
 
+    /// Reads until a message of this type about each of `symbols` has come, in any order.
+    pub async fn events(&mut self, kind: &str, symbols: &[&str]) -> Result<()> {
+        let mut open = symbols.to_vec();
+        while !open.is_empty() {
+            let (_, message) = self
+                .until(&format!("{kind} of {open:?}"), |it| {
+                    it["type"] == kind && open.iter().any(|symbol| it["data"]["symbol"] == *symbol)
+                })
+                .await?;
+            open.retain(|symbol| message["data"]["symbol"] != *symbol);
+        }
+        Ok(())
+    }
+
     /// A JSON ping: everything that came before its pong, and the pong's `data`.
     pub async fn barrier(&mut self) -> Result<(Vec<Value>, Value)> {
         self.pings += 1;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::{Start, process::Running, root};
 
@@ -68,9 +69,13 @@ pub async fn start(start: &Start) -> Result<Running> {
         .tempfile_in(parent)?;
     let (_, log) = log.keep()?;
     let mut running = Running::spawn(command, &start.vars, &log)?;
-    let url = running
-        .wait_until(START_DEADLINE, async |log: &str| address(log))
-        .await?;
+    let deadline = Instant::now() + START_DEADLINE;
+    let url = loop {
+        if let Some(url) = address(&running.log()) {
+            break url;
+        }
+        running.tick(deadline).await?;
+    };
     running.listens_on(&url);
     Ok(running)
 }

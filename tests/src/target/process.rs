@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::process::{Child, Command};
+use tokio::time::Instant;
 
 use super::Stop;
 
@@ -62,29 +63,20 @@ impl Running {
         &self.url
     }
 
-    /// Waits until `ready` finds what it looks for, or fails with the log when the process ends
-    /// or the deadline passes.
-    pub async fn wait_until<T>(
-        &mut self,
-        deadline: Duration,
-        mut ready: impl AsyncFnMut(&str) -> Option<T>,
-    ) -> Result<T> {
-        let until = tokio::time::Instant::now() + deadline;
-        loop {
-            if let Some(found) = ready(&self.log()).await {
-                return Ok(found);
-            }
-            if let Some(status) = self.child.try_wait()? {
-                bail!(
-                    "it ended with {status} before it was ready:\n{}",
-                    self.log()
-                );
-            }
-            if tokio::time::Instant::now() > until {
-                bail!("it was not ready within {deadline:?}:\n{}", self.log());
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
+    /// One step of a wait for it to be ready: fails with the log when it has ended or `deadline`
+    /// has passed.
+    pub async fn tick(&mut self, deadline: Instant) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!(
+                "it ended with {status} before it was ready:\n{}",
+                self.log()
+            );
         }
+        if Instant::now() > deadline {
+            bail!("it was not ready in time:\n{}", self.log());
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+        Ok(())
     }
 
     /// Stops it and waits for its end.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::process::Command;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::{Start, process, process::Running, root};
 
@@ -54,14 +55,10 @@ pub async fn start(start: &Start) -> Result<Running> {
         .no_proxy()
         .timeout(Duration::from_secs(5))
         .build()?;
-    running
-        .wait_until(START_DEADLINE, async |_: &str| {
-            http.get(format!("{url}/healthz"))
-                .send()
-                .await
-                .ok()
-                .map(|_| ())
-        })
-        .await?;
+    let deadline = Instant::now() + START_DEADLINE;
+    let health = format!("{url}/healthz");
+    while http.get(&health).send().await.is_err() {
+        running.tick(deadline).await?;
+    }
     Ok(running)
 }

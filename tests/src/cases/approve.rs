@@ -1,0 +1,282 @@
+//! Approving: one decision per signal, seen by everybody.
+
+use anyhow::{Context as _, Result, ensure};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{approve, compute, pending, read};
+use crate::bars::{self, Shape};
+use crate::case::{Case, Ctx};
+use crate::check;
+use crate::client::rest::send;
+use crate::client::{Reply, Role};
+
+/// The cases.
+pub(super) fn cases() -> Vec<Case> {
+    vec![
+        Case::shared("approve/each status is kept with who, when and note", happy),
+        Case::shared("approve/a note is optional", no_note),
+        Case::shared(
+            "approve/a decided signal is 409 already-decided with the signal",
+            decided,
+        ),
+        Case::shared(
+            "approve/another signal_id is 409 stale-signal with the signal",
+            stale_id,
+        ),
+        Case::shared(
+            "approve/another If-Match is 409 stale-signal with the signal",
+            stale_match,
+        ),
+        Case::shared("approve/the ETag works as If-Match, weak too", matching),
+        Case::shared("approve/two racing approvals: one 200, one 409", race),
+        Case::shared("approve/two sockets see one approval", two_sockets),
+        Case::shared(
+            "approve/the positions it answers are reached by the streams",
+            positions,
+        ),
+        Case::shared("approve/every socket sees it, narrowed ones too", everybody),
+    ]
+}
+
+async fn post(ctx: &Ctx, sub: &str, symbol: &str, body: Value) -> Result<Reply> {
+    ctx.rest_as(sub, Role::Approver)?
+        .post(&format!("/api/v1/signals/{symbol}/approve"), &body)
+        .await
+}
+
+async fn happy(ctx: Ctx) -> Result<()> {
+    for (name, status) in [("A", "BUY"), ("B", "NEUTRAL"), ("C", "RISK")] {
+        let (symbol, signal) = pending(&ctx, name, Shape::Neutral).await?;
+        let ann = ctx.user("ann");
+        let body = json!({"status": status, "note": "seen \"it\" – ✓", "signal_id": signal["id"]});
+        let answer = post(&ctx, &ann, &symbol, body).await?.ok()?;
+        check::members("the answer", &answer, &["approval", "room", "feed"])?;
+        let approval = &answer["approval"];
+        check::text(approval, "symbol", &symbol)?;
+        check::text(approval, "approved_status", status)?;
+        check::text(approval, "approved_by", &ann)?;
+        check::text(approval, "note", "seen \"it\" – ✓")?;
+        check::equal("signal_id", &approval["signal_id"], &signal["id"])?;
+        check::time("approved_at", &approval["approved_at"])?;
+        check::members("room", &answer["room"], &["epoch", "seq"])?;
+        check::members("feed", &answer["feed"], &["epoch", "seq"])?;
+
+        let now = read(&ctx, &format!("/api/v1/signals/{symbol}")).await?;
+        check::equal("the id", &now["id"], &signal["id"])?;
+        check::text(&now, "status", &format!("APPROVED_{status}"))?;
+        check::equal(
+            "awaiting_approval",
+            &now["awaiting_approval"],
+            &json!(false),
+        )?;
+        check::text(&now["approval"], "approved_by", &ann)?;
+    }
+    Ok(())
+}
+
+async fn no_note(ctx: Ctx) -> Result<()> {
+    let (symbol, _) = pending(&ctx, "A", Shape::Buy).await?;
+    let answer = post(&ctx, "ann", &symbol, json!({"status": "BUY"}))
+        .await?
+        .ok()?;
+    check::equal("note", &answer["approval"]["note"], &Value::Null)?;
+    let (symbol, _) = pending(&ctx, "B", Shape::Buy).await?;
+    let answer = post(&ctx, "ann", &symbol, json!({"status": "BUY", "note": null}))
+        .await?
+        .ok()?;
+    check::equal("note", &answer["approval"]["note"], &Value::Null)
+}
+
+/// The problem carries the current signal.
+fn carries(reply: &Reply, slug: &str, id: &Value, status: &str) -> Result<()> {
+    let problem = reply.problem(409, slug)?;
+    ensure!(
+        &problem["signal"]["id"] == id && problem["signal"]["status"] == status,
+        "expected the member signal to be {id} with {status}, got {reply}"
+    );
+    Ok(())
+}
+
+async fn decided(ctx: Ctx) -> Result<()> {
+    let (symbol, signal) = pending(&ctx, "A", Shape::Buy).await?;
+    let ann = ctx.user("ann");
+    approve(&ctx, &ann, &symbol, "BUY").await?.ok()?;
+    for (sub, status) in [(ctx.user("bob"), "RISK"), (ann.clone(), "BUY")] {
+        let reply = approve(&ctx, &sub, &symbol, status).await?;
+        carries(&reply, "already-decided", &signal["id"], "APPROVED_BUY")?;
+    }
+    let now = read(&ctx, &format!("/api/v1/signals/{symbol}")).await?;
+    check::text(&now["approval"], "approved_by", &ann)?;
+    let approvals = read(&ctx, &format!("/api/v1/signals/{symbol}/approvals")).await?;
+    check::equal(
+        "approvals",
+        &check::array(&approvals, "approvals")?.len(),
+        &1,
+    )
+}
+
+/// A symbol with a first, superseded and a second, pending signal.
+async fn two_revisions(ctx: &Ctx) -> Result<(String, Value, Value)> {
+    let (symbol, first) = pending(ctx, "A", Shape::Buy).await?;
+    let mut bars = bars::series(Shape::Buy, 1);
+    bars[399].volume = 1_100_000.0;
+    let second = compute(ctx, &symbol, &bars).await?;
+    Ok((symbol, first["id"].clone(), second["id"].clone()))
+}
+
+async fn stale_id(ctx: Ctx) -> Result<()> {
+    let (symbol, first, second) = two_revisions(&ctx).await?;
+    for id in [first, json!("NOBODY:2020-01-01:1"), json!("")] {
+        let reply = post(
+            &ctx,
+            "ann",
+            &symbol,
+            json!({"status": "BUY", "signal_id": id}),
+        )
+        .await?;
+        carries(&reply, "stale-signal", &second, "PENDING_REVIEW")?;
+    }
+    let body = json!({"status": "BUY", "signal_id": second});
+    post(&ctx, "ann", &symbol, body).await?.ok()?;
+    Ok(())
+}
+
+async fn if_match(ctx: &Ctx, symbol: &str, tag: &str) -> Result<Reply> {
+    let request = ctx
+        .rest(Role::Approver)?
+        .request(Method::POST, &format!("/api/v1/signals/{symbol}/approve"))
+        .header("content-type", "application/json")
+        .header("if-match", tag)
+        .body(r#"{"status":"BUY"}"#);
+    send(request).await
+}
+
+async fn stale_match(ctx: Ctx) -> Result<()> {
+    let (symbol, first, second) = two_revisions(&ctx).await?;
+    let first = first.as_str().context("an id")?.to_owned();
+    for tag in [
+        format!("\"{first};PENDING_REVIEW\""),
+        format!("W/\"{first};PENDING_REVIEW\""),
+        "\"nonsense\"".to_owned(),
+    ] {
+        let reply = if_match(&ctx, &symbol, &tag).await?;
+        carries(&reply, "stale-signal", &second, "PENDING_REVIEW").context(tag)?;
+    }
+    Ok(())
+}
+
+async fn matching(ctx: Ctx) -> Result<()> {
+    for (name, prefix) in [("A", ""), ("B", "W/")] {
+        let (symbol, _) = pending(&ctx, name, Shape::Buy).await?;
+        let rest = ctx.rest(Role::Viewer)?;
+        let reply = rest.get(&format!("/api/v1/signals/{symbol}")).await?;
+        let tag = format!("{prefix}{}", reply.header("etag").trim_start_matches("W/"));
+        if_match(&ctx, &symbol, &tag).await?.ok().context(tag)?;
+    }
+    Ok(())
+}
+
+async fn race(ctx: Ctx) -> Result<()> {
+    for round in 0..4 {
+        let (symbol, signal) = pending(&ctx, &format!("R{round}"), Shape::Buy).await?;
+        let mut socket = ctx.dial(&format!("/ws/{symbol}")).open().await?.socket;
+        let (ann, bob) = (ctx.user("ann"), ctx.user("bob"));
+        let (first, second) = tokio::try_join!(
+            approve(&ctx, &ann, &symbol, "BUY"),
+            approve(&ctx, &bob, &symbol, "RISK")
+        )?;
+        let (winner, loser, status) = match (first.status, second.status) {
+            (200, 409) => (ann, second, "APPROVED_BUY"),
+            (409, 200) => (bob, first, "APPROVED_RISK"),
+            _ => anyhow::bail!("expected one 200 and one 409, got {first} and {second}"),
+        };
+        carries(&loser, "already-decided", &signal["id"], status)?;
+        let now = read(&ctx, &format!("/api/v1/signals/{symbol}")).await?;
+        check::text(&now, "status", status)?;
+        check::text(&now["approval"], "approved_by", &winner)?;
+        let (seen, _) = socket.barrier().await?;
+        check::equal("approvals sent", &seen.len(), &1)?;
+        check::text(&seen[0]["data"], "approved_by", &winner)?;
+    }
+    Ok(())
+}
+
+async fn two_sockets(ctx: Ctx) -> Result<()> {
+    let (symbol, signal) = pending(&ctx, "A", Shape::Buy).await?;
+    let mut feed = ctx.dial("/ws").open().await?.socket;
+    let mut room = ctx.dial(&format!("/ws/{symbol}")).open().await?.socket;
+    let ann = ctx.user("ann");
+    let answer = post(&ctx, &ann, &symbol, json!({"status": "BUY", "note": "go"}))
+        .await?
+        .ok()?;
+    for socket in [&mut feed, &mut room] {
+        let event = socket.event("approval_notification", &symbol).await?;
+        check::equal(
+            "the notification",
+            &event["data"],
+            &json!({"symbol": symbol, "approved_status": "BUY", "approved_by": ann,
+                "approved_at": answer["approval"]["approved_at"], "note": "go",
+                "signal_id": signal["id"]}),
+        )?;
+    }
+    Ok(())
+}
+
+async fn positions(ctx: Ctx) -> Result<()> {
+    let (symbol, _) = pending(&ctx, "A", Shape::Buy).await?;
+    let mut feed = ctx.dial("/ws").open().await?;
+    let mut room = ctx.dial(&format!("/ws/{symbol}")).open().await?;
+    let answer = approve(&ctx, "ann", &symbol, "BUY").await?.ok()?;
+    for (name, opened) in [("feed", &mut feed), ("room", &mut room)] {
+        let position = &answer[name];
+        check::equal(name, &position["epoch"], &opened.welcome["epoch"])?;
+        let seq = check::integer(position, "seq")?;
+        let seen = opened.socket.reach(seq).await?;
+        let mine = crate::client::socket::about(&seen, "approval_notification", &symbol);
+        check::equal(
+            &format!("notifications up to the {name}'s position"),
+            &mine.len(),
+            &1,
+        )?;
+        let sent = check::integer(mine[0], "seq")?;
+        ensure!(
+            sent <= seq,
+            "expected {name}'s position to hold the approval ({sent}), got {seq}"
+        );
+        if name == "room" {
+            check::equal("the room's position", &seq, &sent)?;
+        }
+    }
+    Ok(())
+}
+
+async fn everybody(ctx: Ctx) -> Result<()> {
+    let (symbol, _) = pending(&ctx, "A", Shape::Buy).await?;
+    let other = ctx.symbol("OTHER");
+    let mut narrow = ctx
+        .dial("/ws")
+        .query("symbols", &other)
+        .open()
+        .await?
+        .socket;
+    let mut none = ctx
+        .dial("/ws")
+        .query("symbols", &other)
+        .open()
+        .await?
+        .socket;
+    none.send("unsubscribe_symbol", json!({"symbol": other}))
+        .await?;
+    none.kind("unsubscription_confirmed").await?;
+    let answer = approve(&ctx, "ann", &symbol, "BUY").await?.ok()?;
+    for socket in [&mut narrow, &mut none] {
+        let event = socket.event("approval_notification", &symbol).await?;
+        check::equal(
+            "signal_id",
+            &event["data"]["signal_id"],
+            &answer["approval"]["signal_id"],
+        )?;
+    }
+    Ok(())
+}
