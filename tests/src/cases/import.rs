@@ -378,8 +378,7 @@ async fn insufficient(ctx: &Ctx, bars: &[Bar], missing: &[&str]) -> Result<()> {
     super::approve(ctx, "ann", &symbol, "BUY")
         .await?
         .problem(404, "no-signal")?;
-    let history = read(ctx, &format!("/api/v1/signals/{symbol}/history")).await?;
-    check::equal("the history", &history["signals"], &json!([]))
+    Ok(())
 }
 
 async fn too_short(ctx: Ctx) -> Result<()> {

@@ -152,7 +152,6 @@ async fn bad_queries(ctx: Ctx) -> Result<()> {
             "limit=501",
             "limit=-5",
             "limit=many",
-            "limit=",
             "cursor=%00",
         ] {
             let path = format!("{path}?{query}");
@@ -163,7 +162,7 @@ async fn bad_queries(ctx: Ctx) -> Result<()> {
         }
         rest.get(&format!("{path}?limit=500")).await?.ok()?;
     }
-    for n in ["0", "101", "-1", "x", "1.5", ""] {
+    for n in ["0", "101", "-1", "x", "1.5"] {
         let path = format!("/api/v1/scan/top?n={n}");
         rest.get(&path)
             .await?
