@@ -1,5 +1,6 @@
 //! REST: requests with a token, replies that know how to complain.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -25,12 +26,7 @@ pub struct Rest {
 impl Rest {
     /// A client of the server at `base`.
     pub fn new(base: &str, token: Option<String>) -> Result<Self> {
-        let http = Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(REQUEST_DEADLINE)
-            .build()
-            .context("an HTTP client")?;
+        let http = http()?;
         Ok(Self {
             http,
             base: base.to_owned(),
@@ -109,6 +105,23 @@ impl Rest {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// The HTTP client of all of them: one pool of connections.
+pub fn http() -> Result<Client> {
+    static HTTP: OnceLock<Client> = OnceLock::new();
+    if let Some(client) = HTTP.get() {
+        return Ok(client.clone());
+    }
+    // The harness's command line speaks TLS, so in a build of both reqwest wants a provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(REQUEST_DEADLINE)
+        .build()
+        .context("an HTTP client")?;
+    Ok(HTTP.get_or_init(|| client).clone())
 }
 
 /// Sends a request and reads the whole reply.

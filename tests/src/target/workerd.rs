@@ -51,10 +51,7 @@ pub async fn start(start: &Start) -> Result<Running> {
     )?;
     let url = format!("http://127.0.0.1:{port}");
     running.listens_on(&url);
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(Duration::from_secs(5))
-        .build()?;
+    let http = crate::client::rest::http()?;
     let deadline = Instant::now() + START_DEADLINE;
     let health = format!("{url}/healthz");
     while http.get(&health).send().await.is_err() {
