@@ -87,16 +87,22 @@ impl Config {
                         .map_err(|_| ConfigError::Watchlist(text.to_owned()))
                 })
                 .collect::<Result<_, _>>()?,
-            room: RoomConfig {
-                history_limit: number(set("HISTORY_LIMIT"), "HISTORY_LIMIT", 100, 10_000)?,
-                message_retention: number(
-                    set("MESSAGE_RETENTION"),
-                    "MESSAGE_RETENTION",
-                    10_000,
-                    10_000_000,
-                )?
-                .into(),
-            },
+            room: RoomConfig::from_vars(&var)?,
+        })
+    }
+}
+
+impl RoomConfig {
+    /// Reads and checks the variables that concern rooms.
+    ///
+    /// # Errors
+    /// [`ConfigError::Number`] for the first that is wrong.
+    pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let set = |name: &str| var(name).filter(|text| !text.trim().is_empty());
+        let retention = "MESSAGE_RETENTION";
+        Ok(Self {
+            history_limit: number(set("HISTORY_LIMIT"), "HISTORY_LIMIT", 100, 10_000)?,
+            message_retention: number(set(retention), retention, 10_000, 10_000_000)?.into(),
         })
     }
 }

@@ -2,8 +2,11 @@
 //!
 //! Translates between the core and the platform: SQL, sockets, alarms. Decides nothing.
 
+pub mod ask;
+pub mod dev;
 pub mod platform;
 mod room;
+mod sockets;
 pub mod sql;
 
 pub use room::Room;

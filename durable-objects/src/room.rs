@@ -1,87 +1,221 @@
-//! A room that says hello: it counts messages and tells every socket the count.
-//!
-//! Shows each part of the platform a room stands on: rows and their rollback, hibernating sockets,
-//! one shared text for all of them, and the heartbeat the runtime answers.
+//! The Durable Object: every handler hands its event to the core's host, then delivers what is
+//! owed to the feed and arms the one alarm.
 #![expect(
     missing_docs,
     reason = "`#[durable_object]` makes public methods that cannot be documented"
 )]
 
-use signalroom_core::store::{Sql, SqlError, Value};
+use std::cell::RefCell;
+
+use futures_util::future::{Either, select};
+use signalroom_core::config::RoomConfig;
+use signalroom_core::host::{Host, HostError};
+use signalroom_core::room::Event;
+use signalroom_core::room::call::{Ack, Call, Reply};
+use signalroom_core::room::name::RoomName;
+use signalroom_core::room::socket::{ConnId, Hello};
+use signalroom_core::time::Millis;
+use signalroom_core::wire::limits::SUBPROTOCOL;
 use worker::{
-    DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket,
+    Date, Delay, DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket,
     WebSocketIncomingMessage, WebSocketPair, durable_object,
 };
 
-use crate::platform::{self, SharedText};
+use crate::ask::{self, Outcome};
+use crate::dev;
+use crate::platform;
+use crate::sockets::{SocketList, conn_id};
 use crate::sql::DurableSql;
-
-/// The text whose row is written and rolled back again.
-const REFUSED: &str = "refuse";
 
 /// The Durable Object bound as `ROOM`.
 #[durable_object]
 pub struct Room {
     state: State,
-    sql: DurableSql,
+    env: Env,
+    instance: String,
+    inner: RefCell<Option<Inner>>,
+}
+
+struct Inner {
+    name: RoomName,
+    host: Host<DurableSql>,
+    sockets: SocketList,
+    armed: Option<Millis>,
+}
+
+/// The platform's clock.
+fn now() -> Millis {
+    Millis(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
+}
+
+fn failed(error: &impl std::fmt::Display) -> Error {
+    Error::RustError(error.to_string())
 }
 
 impl Room {
-    fn store(&self, text: &str) -> std::result::Result<i64, SqlError> {
-        self.sql.run(
-            "CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT",
-            &[],
-        )?;
-        self.sql.atomically(&mut || {
-            let row = [Value::Text(text.to_owned())];
-            self.sql
-                .run("INSERT INTO messages (text) VALUES (?)", &row)?;
-            if text == REFUSED {
-                return Err(SqlError::Refused("as asked".to_owned()));
-            }
-            Ok(())
+    /// Runs `act` on the room, made at the first use after a wake-up. Never across an await.
+    fn with<T>(&self, act: impl FnOnce(&mut Inner, &State) -> T) -> Result<T> {
+        let mut inner = self.inner.borrow_mut();
+        if inner.is_none() {
+            *inner = Some(self.wake()?);
+        }
+        let inner = inner.as_mut().ok_or_else(|| failed(&"no room"))?;
+        Ok(act(inner, &self.state))
+    }
+
+    fn wake(&self) -> Result<Inner> {
+        let name = self
+            .state
+            .id()
+            .name()
+            .ok_or_else(|| failed(&"a room without a name"))?;
+        let name: RoomName = name.parse().map_err(|error| failed(&error))?;
+        let var = |key: &str| self.env.var(key).ok().map(|value| value.to_string());
+        let config = RoomConfig::from_vars(var).map_err(|error| failed(&error))?;
+        let sql = DurableSql::new(&self.state);
+        let host = Host::new(name.clone(), config, ask::fresh_id(), sql);
+        Ok(Inner {
+            name,
+            host,
+            sockets: SocketList::default(),
+            armed: None,
+        })
+    }
+
+    fn on_event(&self, event: Event) -> Result<()> {
+        let handled = self.with(|inner, state| {
+            inner
+                .host
+                .on_event(event, now(), &mut inner.sockets.of(state))
         })?;
-        self.count()
+        handled.map_err(|error| failed(&error))
     }
 
-    fn count(&self) -> std::result::Result<i64, SqlError> {
-        let rows = self.sql.query("SELECT count(*) FROM messages", &[])?;
-        match rows.first().and_then(|row| row.first()) {
-            Some(Value::Integer(count)) => Ok(*count),
-            _ => Ok(0),
+    /// Answers a call. One that wants its events in the feed waits for that, but not for ever:
+    /// what is not delivered in time is left to the alarm.
+    async fn on_call(&self, call: Call) -> Result<Outcome> {
+        let patience = call.patience();
+        let outcome = self.with(|inner, state| {
+            inner
+                .host
+                .on_call(call, now(), &mut inner.sockets.of(state))
+        })?;
+        let mut reply = match outcome {
+            Ok(reply) => reply,
+            Err(HostError::Reject(reject)) => return Ok(Err(reject.into())),
+            Err(HostError::Fault(error)) => {
+                return self.with(|inner, _| Err(ask::fault(&inner.name, &error)));
+            }
+        };
+        self.arm().await?;
+        if let Some(patience) = patience {
+            let delivery = std::pin::pin!(self.deliver());
+            if let Either::Left((delivered, _)) = select(delivery, Delay::from(patience)).await
+                && let Some(ack) = delivered?
+            {
+                reply.settle(&ack);
+            }
+            self.arm().await?;
         }
+        Ok(Ok(reply))
     }
 
-    fn broadcast(&self, text: &str) -> Result<()> {
-        let frame = SharedText::new(text);
-        for socket in self.state.get_websockets() {
-            if platform::is_open(&socket) {
-                frame.send(&socket)?;
+    /// Delivers what is owed to the feed, batch by batch; the newest acknowledgement, if any.
+    async fn deliver(&self) -> Result<Option<Ack>> {
+        let mut newest = None;
+        loop {
+            let push = self
+                .with(|inner, state| inner.host.next_push(now(), &mut inner.sockets.of(state)))?;
+            let Some(push) = push.map_err(|error| failed(&error))? else {
+                return Ok(newest);
+            };
+            match ask::ask(&self.env, &RoomName::Feed, &Call::Receive(push)).await {
+                Ok(Reply::Received(ack)) => {
+                    newest = Some(ack.clone());
+                    self.on_event(Event::Acked(ack))?;
+                }
+                Ok(_) | Err(_) => {
+                    self.on_event(Event::PushFailed)?;
+                    return Ok(newest);
+                }
             }
         }
-        Ok(())
+    }
+
+    /// Sets the object's one alarm to the room's next deadline.
+    async fn arm(&self) -> Result<()> {
+        let (deadline, armed) = self
+            .with(|inner, state| {
+                let deadline = inner.host.next_deadline(&mut inner.sockets.of(state));
+                deadline.map(|deadline| (deadline, std::mem::replace(&mut inner.armed, deadline)))
+            })?
+            .map_err(|error| failed(&error))?;
+        if deadline == armed {
+            return Ok(());
+        }
+        let storage = self.state.storage();
+        match deadline {
+            Some(at) => storage.set_alarm(at.to_utc()).await,
+            None => storage.delete_alarm().await,
+        }
+    }
+
+    fn accept(&self, hello: Box<Hello>) -> Result<Response> {
+        let batch = hello.batch;
+        let conn = ConnId(ask::fresh_number());
+        let pair = WebSocketPair::new()?;
+        platform::accept(&self.state, &pair.server, &[&conn.to_string()])?;
+        self.with(|inner, state| inner.sockets.add(state, conn, pair.server))?;
+        self.on_event(Event::Connected { conn, hello })?;
+        let response = Response::from_websocket(pair.client)?;
+        if batch {
+            response
+                .headers()
+                .set("sec-websocket-protocol", SUBPROTOCOL)?;
+        }
+        Ok(response)
+    }
+
+    fn on_closed(&self, socket: &WebSocket) -> Result<()> {
+        let Some(conn) = conn_id(&self.state, socket) else {
+            return Ok(());
+        };
+        self.on_event(Event::Closed { conn })?;
+        self.with(|inner, _| inner.sockets.remove(conn))
     }
 }
 
 impl DurableObject for Room {
-    fn new(state: State, _env: Env) -> Self {
-        let sql = DurableSql::new(&state);
-        Self { state, sql }
+    fn new(state: State, env: Env) -> Self {
+        Self {
+            state,
+            env,
+            instance: ask::fresh_id(),
+            inner: RefCell::new(None),
+        }
     }
 
-    async fn fetch(&self, _request: Request) -> Result<Response> {
-        let pair = WebSocketPair::new()?;
-        platform::accept(&self.state, &pair.server, &["hello"])?;
-        platform::set_auto_response(&self.state, "ping", r#"{"messages":0}"#)?;
-        Response::from_websocket(pair.client)
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        if dev::asks(&request) {
+            return dev::answer(&self.instance);
+        }
+        if let Some(hello) = ask::read_hello(&request)? {
+            return self.accept(hello);
+        }
+        let call = ask::read_call(&mut request).await?;
+        ask::write_outcome(&self.on_call(call).await?)
     }
 
     async fn alarm(&self) -> Result<Response> {
+        self.with(|inner, _| inner.armed = None)?;
+        self.on_event(Event::Alarm)?;
+        self.deliver().await?;
+        self.arm().await?;
         Response::empty()
     }
 
     async fn connect(&self, _socket: Socket) -> Result<()> {
-        Err(Error::RustError("a room takes no TCP connections".into()))
+        Err(failed(&"a room takes no TCP connections"))
     }
 
     async fn websocket_message(
@@ -89,17 +223,16 @@ impl DurableObject for Room {
         socket: WebSocket,
         message: WebSocketIncomingMessage,
     ) -> Result<()> {
-        let WebSocketIncomingMessage::String(text) = message else {
+        let Some(conn) = conn_id(&self.state, &socket) else {
             return Ok(());
         };
-        match self.store(&text) {
-            Ok(count) => {
-                let count = format!(r#"{{"messages":{count}}}"#);
-                platform::set_auto_response(&self.state, "ping", &count)?;
-                self.broadcast(&count)
-            }
-            Err(error) => SharedText::new(&format!(r#"{{"error":"{error}"}}"#)).send(&socket),
-        }
+        self.on_event(match message {
+            WebSocketIncomingMessage::String(text) => Event::Text { conn, text },
+            WebSocketIncomingMessage::Binary(bytes) => Event::Binary {
+                conn,
+                bytes: bytes.len(),
+            },
+        })
     }
 
     async fn websocket_close(
@@ -109,10 +242,11 @@ impl DurableObject for Room {
         reason: String,
         _was_clean: bool,
     ) -> Result<()> {
+        self.on_closed(&socket)?;
         platform::answer_close(&socket, code, &reason)
     }
 
-    async fn websocket_error(&self, _socket: WebSocket, _error: Error) -> Result<()> {
-        Ok(())
+    async fn websocket_error(&self, socket: WebSocket, _error: Error) -> Result<()> {
+        self.on_closed(&socket)
     }
 }

@@ -1,30 +1,113 @@
-//! The Worker: HTTP requests and cron, handed to the room they are for.
+//! The Worker: HTTP requests and cron, carried out as the core decided.
 //!
-//! Holds no state and decides nothing: what a request means is the core's business.
+//! Holds no state and decides nothing: it reads bodies, asks rooms, and sends what comes out.
 
-use std::collections::BTreeMap;
+mod body;
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use signalroom_core::api::{self, FAN_OUT, Next};
+use signalroom_core::config::{Config, ConfigError};
+use signalroom_core::time::Millis;
+use signalroom_durable_objects::{ask, dev};
+use worker::{
+    Context, Date, Env, Headers, Request, Response, Result, ScheduleContext, ScheduledEvent,
+    console_error, console_log, event,
+};
 
 pub use signalroom_durable_objects::Room;
-use worker::{Context, Env, Request, Response, Result, ScheduleContext, ScheduledEvent, event};
 
 /// Answers a request, or hands it to its room.
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
-    let path = request.path();
-    if path == "/healthz" {
-        return Response::from_json(&BTreeMap::from([("status", "ok")]));
+    let config = match config(&env) {
+        Ok(config) => Arc::new(config),
+        Err(error) => return render(api::misconfigured(&error)),
+    };
+    if let Some(response) = dev::forward(&request, &env).await? {
+        return Ok(response);
     }
-    match path.strip_prefix("/ws/") {
-        Some(name) => {
-            let room = env.durable_object("ROOM")?.get_by_name(name)?;
-            room.fetch_with_request(request).await
-        }
-        None => Response::error("not found", 404),
-    }
+    let next = api::begin(&config, head(&request)?, now());
+    drive(&env, next, Some(request)).await
 }
 
 /// A cron trigger fired.
 #[event(scheduled)]
-async fn scheduled(event: ScheduledEvent, _env: Env, _context: ScheduleContext) {
-    worker::console_log!("cron {}", event.cron());
+async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    let cron = event.cron();
+    match drive(&env, api::run(&cron), None).await {
+        Ok(mut response) => {
+            let report = response.text().await.unwrap_or_default();
+            console_log!("cron {cron}: {} {report}", response.status_code());
+        }
+        Err(error) => console_error!("cron {cron}: {error}"),
+    }
+}
+
+fn now() -> Millis {
+    Millis(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
+}
+
+/// A variable or a secret; the runtime knows both by name.
+fn config(env: &Env) -> std::result::Result<Config, ConfigError> {
+    Config::from_vars(|name| env.var(name).ok().map(|value| value.to_string()))
+}
+
+/// Goes on until the core has an answer.
+async fn drive(env: &Env, mut next: Next, mut request: Option<Request>) -> Result<Response> {
+    loop {
+        next = match next {
+            Next::Reply(response) => return render(response),
+            Next::Body { limit, then } => then(body::read(request.as_mut(), limit).await?, now()),
+            Next::Call { calls, then } => {
+                let asked = calls.iter().map(|(room, call)| ask::ask(env, room, call));
+                let replies = stream::iter(asked).buffered(FAN_OUT).collect().await;
+                then(replies, now())
+            }
+            Next::Upgrade { room, hello, .. } => {
+                return ask::open_socket(env, &room, &hello).await;
+            }
+            Next::Static => return Response::error("not found", 404),
+        };
+    }
+}
+
+/// The request as the core reads it.
+fn head(request: &Request) -> Result<api::Request> {
+    let url = request.url()?;
+    let mut headers = http::HeaderMap::new();
+    // A name or value that HTTP does not allow cannot mean anything to us.
+    for (name, value) in request.headers() {
+        if let (Ok(name), Ok(value)) = (
+            name.parse::<http::HeaderName>(),
+            http::HeaderValue::from_str(&value),
+        ) {
+            headers.append(name, value);
+        }
+    }
+    Ok(api::Request {
+        method: http::Method::from_bytes(request.method().as_ref().as_bytes())
+            .unwrap_or(http::Method::GET),
+        path: url.path().to_owned(),
+        query: url.query().unwrap_or_default().to_owned(),
+        headers,
+        // The runtime fires cron by itself, and `wrangler dev` has a route of its own for it.
+        local: false,
+    })
+}
+
+fn render(response: api::Response) -> Result<Response> {
+    let headers = Headers::new();
+    for (name, value) in &response.headers {
+        headers.append(name, value)?;
+    }
+    // 204 and 304 may not carry a body, not even an empty one.
+    let rendered = if response.body.is_empty() {
+        Response::empty()?
+    } else {
+        Response::ok(response.body)?
+    };
+    Ok(rendered.with_status(response.status).with_headers(headers))
 }

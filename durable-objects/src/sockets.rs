@@ -1,0 +1,110 @@
+//! A room's hibernating sockets. The list is read once per wake-up, attachments too.
+
+use std::collections::BTreeMap;
+
+use signalroom_core::host::Sockets;
+use signalroom_core::room::socket::ConnId;
+use signalroom_core::wire::close::Close;
+use signalroom_core::wire::frame::Frame;
+use signalroom_core::wire::limits::PING;
+use worker::{Error, State, WebSocket, console_warn};
+
+use crate::platform::{self, SharedText};
+
+/// The open sockets, as known since the wake-up.
+#[derive(Debug, Default)]
+pub(crate) struct SocketList(Option<BTreeMap<ConnId, WebSocket>>);
+
+impl SocketList {
+    /// The list together with the state it is read from.
+    pub(crate) fn of<'a>(&'a mut self, state: &'a State) -> DurableSockets<'a> {
+        DurableSockets { state, list: self }
+    }
+
+    /// Adds a socket that was just accepted.
+    pub(crate) fn add(&mut self, state: &State, conn: ConnId, socket: WebSocket) {
+        self.read(state).insert(conn, socket);
+    }
+
+    /// Forgets a socket that is gone.
+    pub(crate) fn remove(&mut self, conn: ConnId) {
+        if let Some(sockets) = &mut self.0 {
+            sockets.remove(&conn);
+        }
+    }
+
+    fn read(&mut self, state: &State) -> &mut BTreeMap<ConnId, WebSocket> {
+        self.0.get_or_insert_with(|| {
+            let sockets = state.get_websockets().into_iter();
+            sockets
+                .filter_map(|socket| Some((conn_id(state, &socket)?, socket)))
+                .collect()
+        })
+    }
+}
+
+/// The identity a socket was tagged with when it was accepted.
+pub(crate) fn conn_id(state: &State, socket: &WebSocket) -> Option<ConnId> {
+    let tags = platform::tags(state, socket).ok()?;
+    tags.first()?.parse().ok()
+}
+
+/// The core's view of the sockets.
+#[derive(Debug)]
+pub(crate) struct DurableSockets<'a> {
+    state: &'a State,
+    list: &'a mut SocketList,
+}
+
+impl DurableSockets<'_> {
+    fn with(&mut self, conn: ConnId, act: impl FnOnce(&WebSocket) -> Result<(), Error>) {
+        if let Some(socket) = self.list.read(self.state).get(&conn)
+            && let Err(error) = act(socket)
+        {
+            console_warn!("socket {conn}: {error}");
+        }
+    }
+}
+
+impl Sockets for DurableSockets<'_> {
+    fn attached(&self) -> Vec<(ConnId, String)> {
+        let sockets = self.state.get_websockets().into_iter();
+        sockets
+            .filter(platform::is_open)
+            .filter_map(|socket| {
+                let conn = conn_id(self.state, &socket)?;
+                // A socket whose attachment is lost is told so by the core.
+                let attachment = socket.deserialize_attachment().ok().flatten();
+                Some((conn, attachment.unwrap_or_default()))
+            })
+            .collect()
+    }
+
+    fn send(&mut self, to: &[ConnId], frame: &Frame) {
+        let text = SharedText::new(frame.as_str());
+        let sockets = self.list.read(self.state);
+        for socket in to.iter().filter_map(|conn| sockets.get(conn)) {
+            // One that closes just now resumes elsewhere; its close event follows.
+            if platform::is_open(socket) {
+                let _ = text.send(socket);
+            }
+        }
+    }
+
+    fn attach(&mut self, conn: ConnId, attachment: &str) {
+        self.with(conn, |socket| socket.serialize_attachment(attachment));
+    }
+
+    fn close(&mut self, conn: ConnId, close: Close) {
+        self.with(conn, |socket| {
+            socket.close(Some(close.code()), Some(close.reason()))
+        });
+        self.list.remove(conn);
+    }
+
+    fn auto_respond(&mut self, pong: &str) {
+        if let Err(error) = platform::set_auto_response(self.state, PING, pong) {
+            console_warn!("auto-response: {error}");
+        }
+    }
+}
