@@ -19,7 +19,7 @@ use crate::wire::server;
 /// The sockets of a room, as the platform holds them. No default methods: a new output stops
 /// both builds until it is handled.
 pub trait Sockets {
-    /// Every open socket with what was attached to it.
+    /// Every open socket with what was attached to it; not one that is just being accepted.
     fn attached(&self) -> Vec<(ConnId, String)>;
     /// Writes one frame to these sockets, skipping those that are not open.
     fn send(&mut self, to: &[ConnId], frame: &Frame);

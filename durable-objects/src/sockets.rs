@@ -73,9 +73,9 @@ impl Sockets for DurableSockets<'_> {
             .filter(platform::is_open)
             .filter_map(|socket| {
                 let conn = conn_id(self.state, &socket)?;
-                // A socket whose attachment is lost is told so by the core.
-                let attachment = socket.deserialize_attachment().ok().flatten();
-                Some((conn, attachment.unwrap_or_default()))
+                // One that is just being accepted has none yet.
+                let attachment = socket.deserialize_attachment().ok().flatten()?;
+                Some((conn, attachment))
             })
             .collect()
     }
