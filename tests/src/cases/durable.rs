@@ -34,7 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
         .only(&[Kind::Inproc, Kind::Harness]),
         Case::own(
             "durable/hibernation keeps sockets, subscriptions and the heartbeat",
-            &[],
+            &[("DEV_ROUTES", "1")],
             asleep,
         ),
     ]
@@ -156,6 +156,26 @@ async fn drained(ctx: Ctx) -> Result<()> {
 /// Longer than the ten seconds after which both runtimes put an idle room to sleep.
 const IDLE: Duration = Duration::from_secs(13);
 
+/// Which instance of each room answers, by the development-only route of the Worker. Asking wakes
+/// a room. The harness has no such route: there the list is empty.
+async fn instances(ctx: &Ctx, rooms: &[String]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    if ctx.kind() == Kind::Workerd {
+        for room in rooms {
+            let reply = ctx
+                .anonymous()?
+                .get(&format!("/dev/instance/{room}"))
+                .await?;
+            ensure!(
+                reply.status == 200 && !reply.body.is_empty(),
+                "expected an id, got {reply}"
+            );
+            found.push(reply.body);
+        }
+    }
+    Ok(found)
+}
+
 async fn asleep(ctx: Ctx) -> Result<()> {
     let (a, b) = (ctx.symbol("A"), ctx.symbol("B"));
     let mut narrow = ctx.dial("/ws").query("symbols", &a).open().await?;
@@ -170,6 +190,8 @@ async fn asleep(ctx: Ctx) -> Result<()> {
     let top = wide.socket.position().await?;
     let room_top = room.socket.position().await?;
 
+    let sleepers = ["feed".to_owned(), format!("symbol/{a}")];
+    let before = instances(&ctx, &sleepers).await?;
     for round in 0..2 {
         if ctx.kind() != Kind::Inproc {
             // Real idle time: nothing but this makes the runtime evict a room. In process it is
@@ -184,8 +206,17 @@ async fn asleep(ctx: Ctx) -> Result<()> {
         }
     }
 
-    // Awake again, with the same sockets and subscriptions. That another instance answers shows
-    // in `/ws/stats` only, which a later issue brings.
+    // Awake again: another instance, with the same sockets and subscriptions.
+    for ((room, before), after) in sleepers
+        .iter()
+        .zip(before)
+        .zip(instances(&ctx, &sleepers).await?)
+    {
+        ensure!(
+            before != after,
+            "expected another instance of {room}, it is still {after}"
+        );
+    }
     compute(&ctx, &b, &bars::series(Shape::Risk, 1)).await?;
     approve(&ctx, "ann", &b, "RISK").await?.ok()?;
     compute(&ctx, &a, &bars::series_of(Shape::Buy, 1, 401)).await?;

@@ -75,7 +75,10 @@ impl Server {
     /// Stops it, and waits until it is gone. Gently, the native binary must exit with 0.
     pub async fn stop(&mut self, how: Stop) -> Result<()> {
         match self {
-            Self::Inproc(running) => running.stop().await,
+            Self::Inproc(running) => {
+                running.stop(how).await;
+                Ok(())
+            }
             Self::Harness(running) => {
                 let status = running.stop(how).await?;
                 if how == Stop::Gently && !status.success() {
