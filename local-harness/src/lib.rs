@@ -1,1 +1,20 @@
-//! local-harness.
+//! Signalroom on one machine: the core over rusqlite and tokio.
+//!
+//! Everything here translates: SQL, sockets, HTTP, timers, files. What is decided is decided in
+//! `signalroom-core`, the same as on Cloudflare Workers.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+mod drive;
+mod files;
+mod http;
+mod phase;
+pub mod random;
+mod room;
+mod server;
+pub mod sql;
+mod upload;
+pub mod vars;
+
+pub use room::Hibernate;
+pub use server::{Options, Server, StartError};

@@ -1,0 +1,67 @@
+//! The commands, their arguments, and what they share.
+
+mod serve;
+mod token;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use signalroom_core::auth::{Claims, Role, Verifier};
+use signalroom_core::config::Config;
+use signalroom_harness::clock;
+use signalroom_harness::vars::{self, Settings};
+
+/// Trading signals from daily bars, seen and decided on by everyone at once.
+#[derive(Debug, Parser)]
+#[command(name = "signalroom", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the whole product on this machine
+    Serve(serve::Serve),
+    /// Print a token signed with JWT_SECRET
+    Token(token::Token),
+}
+
+impl Cli {
+    /// Does what was asked; false when it was done to no effect.
+    pub(crate) async fn run(self) -> Result<bool> {
+        match self.command {
+            Command::Serve(serve) => serve.run().await,
+            Command::Token(token) => token.run(),
+        }
+    }
+}
+
+/// The configuration of the current folder, with a secret made for it if it has none.
+fn settings() -> Result<Settings> {
+    let folder = Path::new(".");
+    let environment = |name: &str| std::env::var(name).ok();
+    let settings = vars::read(folder, environment)?;
+    if settings.vars.contains_key("JWT_SECRET") || !vars::create_secret(folder)? {
+        return Ok(settings);
+    }
+    Ok(vars::read(folder, environment)?)
+}
+
+fn verifier(settings: &Settings) -> Result<Verifier> {
+    Ok(Config::from_vars(|name| settings.vars.get(name).cloned())?.verifier)
+}
+
+/// A token for `hours` hours.
+fn sign(verifier: &Verifier, sub: &str, role: Role, millis: i64) -> Result<String> {
+    let now = clock::now();
+    let claims = Claims {
+        sub: sub.to_owned(),
+        role,
+        expires_at: now.plus(millis),
+    };
+    verifier
+        .sign(&claims, now)
+        .context("the token cannot be signed")
+}

@@ -1,0 +1,64 @@
+//! Carries out what the core wants next, until there is an outcome.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
+use signalroom_core::api::{FAN_OUT, Next, Response};
+use signalroom_core::room::name::RoomName;
+use signalroom_core::room::socket::Hello;
+
+use crate::clock;
+use crate::room::Registry;
+use crate::upload::Upload;
+
+/// What a request comes to.
+pub(crate) enum Outcome {
+    /// Send this.
+    Reply(Response),
+    /// Accept a WebSocket.
+    Upgrade {
+        /// Who holds it.
+        room: RoomName,
+        /// Who it is.
+        hello: Box<Hello>,
+        /// The subprotocol to answer with.
+        protocol: Option<&'static str>,
+    },
+    /// A static file, or nothing.
+    Static,
+    /// The body did not come.
+    Abandoned,
+}
+
+/// Goes on until there is an outcome. `upload` is the request's body.
+pub(crate) async fn drive(mut next: Next, registry: &Arc<Registry>, mut upload: Upload) -> Outcome {
+    loop {
+        next = match next {
+            Next::Reply(response) => return Outcome::Reply(response),
+            Next::Static => return Outcome::Static,
+            Next::Upgrade {
+                room,
+                hello,
+                protocol,
+            } => {
+                return Outcome::Upgrade {
+                    room,
+                    hello,
+                    protocol,
+                };
+            }
+            Next::Body { limit, then } => match upload.read(limit).await {
+                Some(body) => then(body, clock::now()),
+                None => return Outcome::Abandoned,
+            },
+            Next::Call { calls, then } => {
+                let asked = calls.into_iter().map(|(room, call)| {
+                    let registry = Arc::clone(registry);
+                    async move { registry.call(&room, call).await }
+                });
+                let replies = stream::iter(asked).buffered(FAN_OUT).collect().await;
+                then(replies, clock::now())
+            }
+        };
+    }
+}

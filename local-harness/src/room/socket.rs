@@ -1,0 +1,258 @@
+//! One socket's task: carries frames between a WebSocket and its room.
+//!
+//! It answers the bare `ping` itself, so that a heartbeat wakes no room, and gives up on a reader
+//! that does not read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use signalroom_core::room::Event;
+use signalroom_core::room::name::RoomName;
+use signalroom_core::room::socket::{ConnId, Hello};
+use signalroom_core::wire::close::Close;
+use signalroom_core::wire::limits;
+use tokio::io::AsyncReadExt;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message as WsMessage, Utf8Bytes};
+
+use super::registry::{Handle, Message, Registry};
+use super::table::{Line, Outgoing, QUEUE};
+use crate::phase::{Phase, Phases};
+use crate::random;
+
+/// What the library takes in at all; between this and the protocol's limit the room closes.
+const MAX_TAKEN: usize = 4 * limits::MAX_MESSAGE_BYTES;
+
+/// How long a peer may take to answer a close.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What came of a request for a socket.
+pub(crate) struct Accepted {
+    /// Who holds it.
+    pub(crate) room: RoomName,
+    /// Who it is.
+    pub(crate) hello: Box<Hello>,
+}
+
+type Stream = WebSocketStream<TokioIo<Upgraded>>;
+
+/// Why a socket's task ends.
+enum End {
+    /// The connection is gone, or has to go without a word.
+    Gone,
+    /// We close, of the task's own accord; the room is to be told.
+    Close(Close),
+    /// The room wanted it closed, and has forgotten it.
+    Dismissed(Close),
+}
+
+/// Serves a socket from the upgrade to its end.
+pub(crate) async fn serve(io: Upgraded, accepted: Accepted, registry: Arc<Registry>) {
+    let mut config = WebSocketConfig::default();
+    config.max_message_size = Some(MAX_TAKEN);
+    config.max_frame_size = Some(MAX_TAKEN);
+    let io = TokioIo::new(io);
+    let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+    let (sender, frames) = mpsc::channel(QUEUE);
+    let cut = Arc::new(Notify::new());
+    let line = Line {
+        frames: sender,
+        cut: Arc::clone(&cut),
+    };
+    let conn = ConnId(random::number());
+    let phases = registry.phases.clone();
+    let mut socket = Socket {
+        stream,
+        frames,
+        cut,
+        phases,
+        conn,
+    };
+
+    let Some(handle) = registry.handle(&accepted.room) else {
+        return socket.close(Close::Restarting).await;
+    };
+    let connected = Message::Connected {
+        conn,
+        hello: accepted.hello,
+        line,
+    };
+    if handle.mailbox.send(connected).await.is_err() {
+        return socket.close(Close::Restarting).await;
+    }
+    match socket.carry(&handle).await {
+        End::Gone => tell(&handle, Event::Closed { conn }).await,
+        End::Close(close) => {
+            tell(&handle, Event::Closed { conn }).await;
+            drop(handle);
+            socket.close(close).await;
+        }
+        End::Dismissed(close) => {
+            drop(handle);
+            socket.close(close).await;
+        }
+    }
+}
+
+/// Tells the room. It fails only when the room is gone, and its sockets with it.
+async fn tell(handle: &Handle, event: Event) {
+    let _ = handle.mailbox.send(Message::Socket(event)).await;
+}
+
+struct Socket {
+    stream: Stream,
+    frames: mpsc::Receiver<Outgoing>,
+    cut: Arc<Notify>,
+    phases: Phases,
+    conn: ConnId,
+}
+
+impl Socket {
+    async fn carry(&mut self, handle: &Handle) -> End {
+        let conn = self.conn;
+        let mut phases = self.phases.clone();
+        loop {
+            let heard = tokio::select! {
+                () = phases.reached(Phase::Draining) => return End::Close(Close::Restarting),
+                () = self.cut.notified() => return End::Close(Close::Restarting),
+                outgoing = self.frames.recv() => {
+                    if let Some(end) = self.write(outgoing).await {
+                        return end;
+                    }
+                    continue;
+                }
+                heard = self.stream.next() => heard,
+            };
+            match heard {
+                Some(Ok(WsMessage::Text(text))) => {
+                    let heartbeat = handle.heartbeat.get().filter(|_| text == limits::PING);
+                    if let Some(pong) = heartbeat {
+                        if let Some(end) = self.answer(pong).await {
+                            return end;
+                        }
+                    } else {
+                        tell(
+                            handle,
+                            Event::Text {
+                                conn,
+                                text: text.as_str().to_owned(),
+                            },
+                        )
+                        .await;
+                    }
+                }
+                Some(Ok(WsMessage::Binary(bytes))) => {
+                    tell(
+                        handle,
+                        Event::Binary {
+                            conn,
+                            bytes: bytes.len(),
+                        },
+                    )
+                    .await;
+                }
+                // The library answers pings and closes.
+                Some(Ok(
+                    WsMessage::Ping(_)
+                    | WsMessage::Pong(_)
+                    | WsMessage::Close(_)
+                    | WsMessage::Frame(_),
+                )) => {}
+                Some(Err(Error::Capacity(_))) => return End::Close(Close::TooBig),
+                Some(Err(_)) | None => return End::Gone,
+            }
+        }
+    }
+
+    /// Writes what was queued, and whatever else is queued by then.
+    async fn write(&mut self, first: Option<Outgoing>) -> Option<End> {
+        let mut next = first;
+        loop {
+            match next {
+                // The room is gone.
+                None => return Some(End::Dismissed(Close::Restarting)),
+                Some(Outgoing::Close(close)) => return Some(End::Dismissed(close)),
+                Some(Outgoing::Text(text)) => {
+                    if let Some(end) = self.feed(text).await {
+                        return Some(end);
+                    }
+                }
+            }
+            match self.frames.try_recv() {
+                Ok(outgoing) => next = Some(outgoing),
+                Err(_) => return self.flush().await,
+            }
+        }
+    }
+
+    /// Answers a bare ping. The room queues frames before it counts them in the heartbeat: with
+    /// the queue written first, nothing that the answer counts comes after it.
+    async fn answer(&mut self, pong: Utf8Bytes) -> Option<End> {
+        while let Ok(outgoing) = self.frames.try_recv() {
+            if let Some(end) = self.write(Some(outgoing)).await {
+                return Some(end);
+            }
+        }
+        match self.feed(pong).await {
+            None => self.flush().await,
+            end => end,
+        }
+    }
+
+    async fn feed(&mut self, text: Utf8Bytes) -> Option<End> {
+        let Self {
+            stream,
+            cut,
+            phases,
+            ..
+        } = self;
+        unless_cut(stream.feed(WsMessage::Text(text)), cut, phases).await
+    }
+
+    async fn flush(&mut self) -> Option<End> {
+        let Self {
+            stream,
+            cut,
+            phases,
+            ..
+        } = self;
+        unless_cut(stream.flush(), cut, phases).await
+    }
+
+    /// Closes in order: our close, the peer's answer, and nothing left unread, since that would
+    /// make the kernel discard the close on its way.
+    async fn close(mut self, close: Close) {
+        let frame = CloseFrame {
+            code: close.code().into(),
+            reason: close.reason().into(),
+        };
+        let goodbye = async {
+            self.stream.close(Some(frame)).await?;
+            while let Some(Ok(_)) = self.stream.next().await {}
+            let mut rest = [0; 1024];
+            while self.stream.get_mut().read(&mut rest).await? > 0 {}
+            Ok::<(), Error>(())
+        };
+        // A peer that is gone or does not answer has heard all it will hear.
+        let _ = timeout(GOODBYE, goodbye).await;
+    }
+}
+
+/// Writes to a peer that may not be reading.
+async fn unless_cut(
+    write: impl Future<Output = Result<(), Error>>,
+    cut: &Notify,
+    phases: &mut Phases,
+) -> Option<End> {
+    tokio::select! {
+        written = write => written.is_err().then_some(End::Gone),
+        () = cut.notified() => Some(End::Close(Close::Restarting)),
+        () = phases.reached(Phase::Draining) => Some(End::Close(Close::Restarting)),
+    }
+}

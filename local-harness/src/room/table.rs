@@ -1,0 +1,127 @@
+//! The sockets of one room, as the core's host sees them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use signalroom_core::host::Sockets;
+use signalroom_core::room::socket::ConnId;
+use signalroom_core::wire::close::Close;
+use signalroom_core::wire::frame::Frame;
+use tokio::sync::{Notify, mpsc};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// Frames that may wait for one socket; a reader this far behind is cut off and resumes.
+pub(super) const QUEUE: usize = 1024;
+
+/// What a socket's task is asked to do, in order.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    Text(Utf8Bytes),
+    Close(Close),
+}
+
+/// The room's end of a socket.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) frames: mpsc::Sender<Outgoing>,
+    /// Tells the task to give up at once, even in the middle of a write.
+    pub(super) cut: Arc<Notify>,
+}
+
+/// What a bare ping is answered with; set by the room, read by its sockets' tasks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Heartbeat(Arc<Mutex<Option<Utf8Bytes>>>);
+
+impl Heartbeat {
+    pub(super) fn get(&self) -> Option<Utf8Bytes> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set(&self, pong: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(pong.into());
+    }
+}
+
+/// A frame's text as bytes that share it.
+struct Shared(Arc<str>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+/// Every socket of a room, with what the room attached to it.
+#[derive(Debug)]
+pub(super) struct Table {
+    held: BTreeMap<ConnId, (Line, Option<String>)>,
+    heartbeat: Heartbeat,
+}
+
+impl Table {
+    pub(super) fn new(heartbeat: Heartbeat) -> Self {
+        Self {
+            held: BTreeMap::new(),
+            heartbeat,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    pub(super) fn insert(&mut self, conn: ConnId, line: Line) {
+        self.held.insert(conn, (line, None));
+    }
+
+    pub(super) fn remove(&mut self, conn: ConnId) {
+        self.held.remove(&conn);
+    }
+
+    /// Queues something; a socket that cannot take it is cut off.
+    fn queue(&mut self, conn: ConnId, outgoing: Outgoing) {
+        let Some((line, _)) = self.held.get(&conn) else {
+            return;
+        };
+        if line.frames.try_send(outgoing).is_err() {
+            line.cut.notify_one();
+            self.held.remove(&conn);
+        }
+    }
+}
+
+impl Sockets for Table {
+    fn attached(&self) -> Vec<(ConnId, String)> {
+        let attached = self.held.iter();
+        attached
+            .filter_map(|(conn, (_, text))| Some((*conn, text.clone()?)))
+            .collect()
+    }
+
+    fn send(&mut self, to: &[ConnId], frame: &Frame) {
+        let bytes = Bytes::from_owner(Shared(frame.shared()));
+        let text = Utf8Bytes::try_from(bytes).expect("the bytes are those of a str");
+        for conn in to {
+            self.queue(*conn, Outgoing::Text(text.clone()));
+        }
+    }
+
+    fn attach(&mut self, conn: ConnId, attachment: &str) {
+        if let Some((_, kept)) = self.held.get_mut(&conn) {
+            *kept = Some(attachment.to_owned());
+        }
+    }
+
+    fn close(&mut self, conn: ConnId, close: Close) {
+        self.queue(conn, Outgoing::Close(close));
+        self.held.remove(&conn);
+    }
+
+    fn auto_respond(&mut self, pong: &str) {
+        self.heartbeat.set(pong);
+    }
+}
