@@ -89,55 +89,13 @@ pub async fn run(cases: Vec<Case>, plan: &Plan) -> Result<Tally> {
     }
 
     let mut tally = Tally::default();
-    if !shared.is_empty() {
-        let start = Start {
-            vars: vars(&[]),
-            data: folder.path().join("shared").join("data"),
-        };
-        let mut server = match &plan.url {
-            Some(_) => None,
-            None => Some(
-                Server::start(plan.kind, &start)
-                    .await
-                    .context("the shared server")?,
-            ),
-        };
-        let url = match (&plan.url, &server) {
-            (Some(url), _) => url.trim_end_matches('/').to_owned(),
-            (None, Some(server)) => server.url().to_owned(),
-            (None, None) => bail!("no server"),
-        };
-        let before = tally.failed;
-        let (start, url) = (&start, &url);
-        let mut outcomes = stream::iter(shared.into_iter().map(|(tag, case)| async move {
-            let scratch = folder_of(start, &tag);
-            let ctx = Ctx::new(
-                plan.kind,
-                tag,
-                &plan.secret,
-                scratch,
-                start.clone(),
-                None,
-                url.clone(),
-            );
-            (case.name, timed(case.run(ctx)).await)
-        }))
-        .buffer_unordered(plan.jobs.max(1));
-        while let Some((name, outcome)) = outcomes.next().await {
-            tally.count(name, outcome);
-        }
-        drop(outcomes);
-        if let Some(server) = &mut server {
-            if tally.failed > before {
-                print_log("the shared server", &server.log());
-            }
-            if let Err(error) = server.stop(Stop::Gently).await {
-                tally.count("the shared server stops", (Duration::ZERO, Err(error)));
-            }
-        }
+    let folder = folder.path();
+    if !shared.is_empty()
+        && let Err(error) = together(shared, plan, folder, &mut tally).await
+    {
+        tally.count("the shared server", (Duration::ZERO, Err(error)));
     }
 
-    let folder = folder.path();
     let mut outcomes = stream::iter(own.into_iter().map(|(tag, case)| async move {
         let outcome = timed(alone(&case, plan, tag, folder)).await;
         (case.name, outcome)
@@ -147,6 +105,55 @@ pub async fn run(cases: Vec<Case>, plan: &Plan) -> Result<Tally> {
         tally.count(name, outcome);
     }
     Ok(tally)
+}
+
+/// The cases that share a server.
+async fn together(
+    shared: Vec<(String, Case)>,
+    plan: &Plan,
+    folder: &Path,
+    tally: &mut Tally,
+) -> Result<()> {
+    let start = Start {
+        vars: vars(&[]),
+        data: folder.join("shared").join("data"),
+    };
+    let mut server = match &plan.url {
+        Some(_) => None,
+        None => Some(
+            Server::start(plan.kind, &start)
+                .await
+                .context("its start")?,
+        ),
+    };
+    let url = match (&plan.url, &server) {
+        (Some(url), _) => url.trim_end_matches('/').to_owned(),
+        (None, Some(server)) => server.url().to_owned(),
+        (None, None) => bail!("no server"),
+    };
+    let (start, url) = (&start, &url);
+    let mut outcomes = stream::iter(shared.into_iter().map(|(tag, case)| async move {
+        let scratch = folder.join(&tag);
+        let ctx = Ctx::new(
+            plan.kind,
+            tag,
+            &plan.secret,
+            scratch,
+            start.clone(),
+            None,
+            url.clone(),
+        );
+        (case.name, timed(case.run(ctx)).await)
+    }))
+    .buffer_unordered(plan.jobs.max(1));
+    while let Some((name, outcome)) = outcomes.next().await {
+        tally.count(name, outcome);
+    }
+    drop(outcomes);
+    match &mut server {
+        Some(server) => server.stop(Stop::Gently).await.context("its stop"),
+        None => Ok(()),
+    }
 }
 
 /// One case with a server of its own.
@@ -183,10 +190,6 @@ async fn alone(case: &Case, plan: &Plan, tag: String, folder: &Path) -> Result<(
             Err(error)
         }
     }
-}
-
-fn folder_of(start: &Start, tag: &str) -> std::path::PathBuf {
-    start.data.parent().unwrap_or(&start.data).join(tag)
 }
 
 async fn timed(case: impl Future<Output = Result<()>>) -> (Duration, Result<()>) {
