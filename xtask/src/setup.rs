@@ -94,3 +94,24 @@ fn npm_packages() -> Result<PathBuf> {
     }
     Ok(modules.join(".bin"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tools_have_the_versions_of_their_crates() {
+        let lock = fs::read_to_string(shell::root().join("Cargo.lock")).unwrap();
+        let lock: toml::Table = lock.parse().unwrap();
+        let locked = |name: &str| {
+            let packages = lock["package"].as_array().unwrap();
+            let mut versions = packages.iter().filter(|p| p["name"].as_str() == Some(name));
+            versions.next().unwrap()["version"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(locked("wasm-bindgen"), WASM_BINDGEN);
+        assert_eq!(locked("worker"), WORKER_BUILD);
+    }
+}
