@@ -7,6 +7,7 @@
 pub mod api;
 pub mod auth;
 pub mod config;
+pub mod cron;
 pub mod host;
 pub mod room;
 pub mod signals;
