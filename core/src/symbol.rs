@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 
 /// A ticker symbol, upper case, `[A-Z0-9.^=-]{1,15}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(value_type = String, pattern = "^[A-Z0-9.^=-]{1,15}$", example = "AAPL")
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct Symbol(Box<str>);
 

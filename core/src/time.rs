@@ -7,6 +7,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Milliseconds since the Unix epoch, UTC. Travels as RFC 3339 with milliseconds and `Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(
+        as = Time,
+        description = "An instant: RFC 3339, UTC, with milliseconds and `Z`.",
+        value_type = String,
+        format = DateTime,
+        example = "2026-05-04T21:15:47.123Z",
+    )
+)]
 pub struct Millis(pub i64);
 
 impl Millis {

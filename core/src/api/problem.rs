@@ -80,6 +80,11 @@ impl Slug {
         self.parts().0
     }
 
+    /// The kind in a few words, `title`.
+    pub fn title(self) -> &'static str {
+        self.parts().2
+    }
+
     /// The usual HTTP status.
     pub fn status(self) -> u16 {
         self.parts().1

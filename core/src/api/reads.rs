@@ -8,28 +8,48 @@ use super::{Asked, Next, Response, failed, mixed_up, origin};
 use crate::room::call::{ApprovalFilter, Call, Page, Reply, Slice};
 use crate::room::log::json;
 use crate::room::name::RoomName;
+#[cfg(feature = "openapi")]
+use crate::room::signal::SignalView;
 use crate::room::signal::{Signal, Status};
 
 #[derive(Serialize)]
-struct SignalList {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(super) struct SignalList {
+    /// The signals.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<SignalView<'static>>))]
     signals: Vec<Box<RawValue>>,
+    /// Where the next page starts; null on the last.
+    #[cfg_attr(feature = "openapi", schema(required))]
     next_cursor: Option<String>,
 }
 
 #[derive(Serialize)]
-struct ApprovalList {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(super) struct ApprovalList {
+    /// The decisions.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::room::signal::Approval>))]
     approvals: Vec<Box<RawValue>>,
+    /// Where the next page starts; null on the last.
+    #[cfg_attr(feature = "openapi", schema(required))]
     next_cursor: Option<String>,
 }
 
 #[derive(Serialize)]
-struct BarList {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(super) struct BarList {
+    /// The bars.
     bars: Vec<crate::signals::bar::Bar>,
+    /// Where the next page starts; null on the last.
+    #[cfg_attr(feature = "openapi", schema(required))]
     next_cursor: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Top {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = TopSignals))]
+pub(super) struct Top {
+    /// The signals, the most trusted first.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<SignalView<'static>>))]
     signals: Vec<Box<RawValue>>,
 }
 

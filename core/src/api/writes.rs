@@ -9,13 +9,18 @@ use super::{Asked, Body, Next, Replies, Response, failed, mixed_up, origin};
 use crate::room::call::{BarCounts, Call, CallError, Computed, Position, Proposal, Reject, Reply};
 use crate::room::log::json;
 use crate::room::name::RoomName;
+#[cfg(feature = "openapi")]
+use crate::room::signal::SignalView;
 use crate::room::signal::{Approval, SignalId};
 use crate::signals::parse::{Parsed, Rejected, parse_csv, parse_json};
 use crate::symbol::Symbol;
 use crate::wire::limits::{MAX_BARS_BODY, MAX_JSON_BODY, MAX_NOTE_CHARS};
 
 /// Longest `cron` of a run, characters; it is only ever echoed.
-const MAX_CRON_CHARS: usize = 100;
+pub(super) const MAX_CRON_CHARS: usize = 100;
+
+/// Longest `signal_id` of a decision, characters; a longer one is no signal's.
+pub(super) const MAX_SIGNAL_ID_CHARS: usize = 100;
 
 fn complete(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
     match body {
@@ -55,9 +60,14 @@ fn text(
 }
 
 #[derive(Serialize)]
-struct Approved {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(super) struct Approved {
     approval: Approval,
+    /// Where the decision is in the symbol room's log.
     room: Position,
+    /// A place in the feed's log that holds the decision; null when the feed did not get it
+    /// within a second.
+    #[cfg_attr(feature = "openapi", schema(required))]
     feed: Option<Position>,
 }
 
@@ -118,7 +128,7 @@ fn proposal(
             )
         })?;
     let note = text(&members, "note", MAX_NOTE_CHARS)?;
-    let signal_id = text(&members, "signal_id", 100)?;
+    let signal_id = text(&members, "signal_id", MAX_SIGNAL_ID_CHARS)?;
     let claims = asked.claims.as_ref().ok_or_else(Problem::unauthorized)?;
     Ok(Proposal {
         status,
@@ -147,10 +157,17 @@ fn etag_ids(header: &str) -> Option<Vec<SignalId>> {
 }
 
 #[derive(Serialize)]
-struct BarsStored {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(super) struct BarsStored {
     #[serde(flatten)]
     counts: BarCounts,
+    /// The rows that were not kept.
     rejected: Vec<Rejected>,
+    /// The latest signal, where computing was asked for and there is one.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Option<SignalView<'static>>, nullable = false)
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     signal: Option<Box<RawValue>>,
 }
@@ -220,13 +237,22 @@ fn looks_like_json(bytes: &[u8]) -> bool {
 
 /// What a run did.
 #[derive(Debug, Default, Serialize)]
-struct RunReport {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(super) struct RunReport {
+    /// What started it.
     cron: String,
+    /// Symbols looked at.
     planned: usize,
+    /// Symbols with a new signal or revision.
     new: usize,
+    /// Symbols whose signal stays.
     unchanged: usize,
+    /// Symbols with bars, but no score.
     insufficient_history: usize,
+    /// Symbols that could not be looked at; the next run does.
     failed: Vec<Symbol>,
+    /// The city state afterwards.
+    #[cfg_attr(feature = "openapi", schema(required))]
     city: Option<crate::room::call::City>,
 }
 

@@ -17,10 +17,12 @@ use crate::time::Millis;
 
 /// A place in a log: its epoch and the sequence number of the newest event meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Position {
     /// Identity of the log; another epoch is another log.
     pub epoch: String,
     /// Sequence number, 0 before the first event.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0))]
     pub seq: i64,
 }
 
@@ -241,6 +243,7 @@ pub struct Ack {
 
 /// What became of the bars of one request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BarCounts {
     /// New dates.
     pub accepted: u32,
@@ -264,14 +267,19 @@ pub enum Computed {
 
 /// The state of the whole desk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct City {
     /// `dim`, `stable`, `thriving`, or null while there are no data.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub city_state: Option<crate::signals::city::CityMood>,
     /// Mean `unslug_score` over the symbols that have all three trusts.
+    #[cfg_attr(feature = "openapi", schema(required, minimum = 0, maximum = 1))]
     pub unslug_trust: Option<f64>,
     /// Mean `fear_score`, 0..1.
+    #[cfg_attr(feature = "openapi", schema(required, minimum = 0, maximum = 1))]
     pub fear_trust: Option<f64>,
     /// Mean market-flow trust.
+    #[cfg_attr(feature = "openapi", schema(required, minimum = 0, maximum = 1))]
     pub flow_trust: Option<f64>,
     /// One plain sentence.
     pub notes: String,

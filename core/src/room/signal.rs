@@ -13,6 +13,15 @@ use crate::time::Millis;
 
 /// `SYMBOL:DATE:REVISION`, the identity of one revision of a signal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "openapi",
+    schema(
+        value_type = String,
+        pattern = "^[A-Z0-9.^=-]{1,15}:[0-9]{4}-[0-9]{2}-[0-9]{2}:[1-9][0-9]*$",
+        example = "AAPL:2026-05-04:1",
+    )
+)]
 #[serde(transparent)]
 pub struct SignalId(pub String);
 
@@ -31,6 +40,7 @@ impl fmt::Display for SignalId {
 
 /// Where a signal is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
     /// Waits for a decision.
@@ -91,6 +101,7 @@ impl FromStr for Status {
 
 /// A decision, as it is announced and listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Approval {
     /// The symbol.
     pub symbol: Symbol,
@@ -101,6 +112,7 @@ pub struct Approval {
     /// When.
     pub approved_at: Millis,
     /// Why, plain text.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub note: Option<String>,
     /// On which signal.
     pub signal_id: SignalId,
@@ -129,19 +141,36 @@ pub struct Signal {
 
 /// A signal as clients see it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Signal))]
 pub struct SignalView<'a> {
     id: &'a SignalId,
     symbol: &'a Symbol,
+    /// Date of its last bar, at midnight UTC.
+    #[cfg_attr(feature = "openapi", schema(format = DateTime, example = "2026-05-04T00:00:00Z"))]
     ts: String,
+    /// When it was computed.
     computed_at: Millis,
+    /// 1 for the first of its date.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     revision: u32,
+    /// High = near the crisis low.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 1))]
     unslug_score: f64,
+    /// High = greed.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 1))]
     fear_score: f64,
+    /// Geometric mean of the two.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 1))]
     combined_trust: f64,
     status: Status,
     recommendation: &'a Recommendation,
+    /// Whether somebody has yet to decide.
     awaiting_approval: bool,
+    /// The decision, once taken.
+    #[cfg_attr(feature = "openapi", schema(required))]
     approval: Option<&'a Approval>,
+    /// How the scores came about, where reasons are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     explain: Option<&'a Explain>,
 }

@@ -12,18 +12,24 @@ use thiserror::Error;
 ///
 /// Serialised as `{"date":"2020-03-23","open":…,"high":…,"low":…,"close":…,"volume":…}`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Bar {
     /// The trading session.
     pub date: NaiveDate,
     /// First price, in the symbol's currency.
+    #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0))]
     pub open: f64,
     /// Highest price, in the symbol's currency.
+    #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0))]
     pub high: f64,
     /// Lowest price, in the symbol's currency.
+    #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0))]
     pub low: f64,
     /// Last price, in the symbol's currency.
+    #[cfg_attr(feature = "openapi", schema(exclusive_minimum = 0))]
     pub close: f64,
     /// Units traded; zero is allowed.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0))]
     pub volume: f64,
 }
 

@@ -10,6 +10,7 @@ const STABLE: f64 = 0.4;
 
 /// How much trust there is, all engines together.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum CityMood {
     /// A mean trust under 0.4.

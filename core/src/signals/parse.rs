@@ -32,8 +32,10 @@ pub struct Parsed {
 
 /// A row that is not kept.
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Rejected {
     /// CSV: the physical line in the body, the first is 1. JSON: the place in the array, the first is 1.
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub line: u64,
     /// What is wrong with it.
     pub reason: String,

@@ -31,12 +31,15 @@ pub struct Published {
 
 /// What the scores suggest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Recommendation {
     /// The suggestion.
     pub suggested: Suggestion,
     /// The unslug score it rests on, 0..1.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 1))]
     pub unslug: f64,
     /// The fear score it rests on, 0..1.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 1))]
     pub fear: f64,
     /// Why, in one sentence.
     pub logic: String,
@@ -44,6 +47,7 @@ pub struct Recommendation {
 
 /// The factors of each engine, in a fixed order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Explain {
     /// What made the unslug score.
     pub unslug: Vec<Factor>,
@@ -55,21 +59,28 @@ pub struct Explain {
 
 /// One line of an explanation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Factor {
     /// What it is, in snake case.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub name: Cow<'static, str>,
     /// A number, a text, or null where it is missing.
+    #[cfg_attr(feature = "openapi", schema(schema_with = crate::api::openapi::scalar))]
     pub value: Value,
     /// Its share of the engine's score (0..1); null where it has none.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub contribution: Option<f64>,
 }
 
 /// An engine or a component without a value, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Missing {
     /// `unslug`, `fear`, `market_flow` or the name of a fear component.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub what: Cow<'static, str>,
     /// The reason: a slug of an engine, or a short text.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub reason: Cow<'static, str>,
 }
 

@@ -15,6 +15,7 @@ const RISK_FEAR: f64 = 0.3;
 
 /// What to do, as suggested by the machine and as approved by a person.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Suggestion {
     /// Near the crisis low while the market is not afraid.

@@ -1,0 +1,287 @@
+//! What each action takes and answers. A new action stops the build here.
+
+use serde_json::{Value, json};
+
+use super::super::problem::Slug;
+use super::super::routes::{Action, Route};
+use super::parts::{
+    answer, bars_body, date, decision_body, header, query, run_body, schema, shared, symbol_text,
+    time,
+};
+use crate::auth::Need;
+use crate::wire::limits::{MAX_SUBSCRIPTIONS, SUBPROTOCOL};
+
+/// What the table of routes does not say of a route.
+pub(super) struct Operation {
+    /// The section it belongs to.
+    pub(super) tag: &'static str,
+    /// More than the summary, if there is more.
+    pub(super) description: &'static str,
+    /// Parameters beside the path's.
+    pub(super) parameters: Vec<Value>,
+    /// The request's body.
+    pub(super) body: Option<Value>,
+    /// What it answers when all is well.
+    pub(super) answers: Vec<(u16, Value)>,
+    /// What can go wrong.
+    pub(super) problems: Vec<(u16, Slug)>,
+}
+
+impl Operation {
+    fn new(tag: &'static str, answers: Vec<(u16, Value)>) -> Self {
+        Self {
+            tag,
+            description: "",
+            parameters: Vec::new(),
+            body: None,
+            answers,
+            problems: Vec::new(),
+        }
+    }
+
+    fn explained(mut self, description: &'static str) -> Self {
+        self.description = description;
+        self
+    }
+
+    fn taking(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
+        self.parameters.extend(parameters);
+        self
+    }
+
+    fn reading(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self.failing([Slug::TooLarge, Slug::Invalid])
+            .failing_as(400, Slug::Invalid)
+    }
+
+    fn failing(mut self, slugs: impl IntoIterator<Item = Slug>) -> Self {
+        let usual = slugs.into_iter().map(|slug| (slug.status(), slug));
+        self.problems.extend(usual);
+        self
+    }
+
+    fn failing_as(mut self, status: u16, slug: Slug) -> Self {
+        self.problems.push((status, slug));
+        self
+    }
+
+    /// Asks a room, which can fail.
+    fn asking(self) -> Self {
+        self.failing([Slug::Internal])
+    }
+
+    /// A list by pages.
+    fn paged(self) -> Self {
+        self.taking([shared("limit"), shared("cursor")])
+            .failing([Slug::Invalid])
+    }
+}
+
+/// Describes a route.
+pub(super) fn describe(route: &Route) -> Operation {
+    let mut operation = of_action(route.action);
+    operation.problems.push((503, Slug::Misconfigured));
+    if route.need != Need::Nothing {
+        operation.problems.push((401, Slug::Unauthorized));
+    }
+    // Every role may read.
+    if matches!(route.need, Need::Decide | Need::Feed | Need::Administer) {
+        operation.problems.push((403, Slug::Forbidden));
+    }
+    if route.path.contains("{symbol}") {
+        operation.problems.push((422, Slug::Invalid));
+    }
+    operation
+}
+
+fn of_action(action: Action) -> Operation {
+    match action {
+        Action::Health => one("service", "It answers.", "Health"),
+        Action::OpenApi => Operation::new(
+            "service",
+            vec![(
+                200,
+                json!({
+                    "description": "This document.",
+                    "content": { "application/json": { "schema": { "type": "object" } } },
+                }),
+            )],
+        ),
+        Action::Signals => one("signals", "A page of signals.", "SignalList")
+            .taking([query(
+                "status",
+                "Only signals of this status.",
+                schema("Status"),
+            )])
+            .paged()
+            .asking(),
+        Action::Signal => signal(),
+        Action::History => one("signals", "A page of revisions.", "ExplainedSignalList")
+            .paged()
+            .failing([Slug::NotFound, Slug::NoSignal, Slug::InsufficientHistory])
+            .asking(),
+        Action::Top => one("signals", "The signals.", "TopSignals")
+            .taking([query(
+                "n",
+                "Signals at most.",
+                json!({
+                    "type": "integer", "minimum": 1, "maximum": 100, "default": 10,
+                }),
+            )])
+            .failing([Slug::Invalid])
+            .asking(),
+        Action::Approve => approve(),
+        Action::SymbolApprovals => approvals().failing([Slug::NotFound, Slug::InsufficientHistory]),
+        Action::Approvals => approvals().taking([query(
+            "symbol",
+            "Only decisions on this symbol.",
+            symbol_text(),
+        )]),
+        Action::PutBars => one("bars", "What became of the rows.", "BarsStored")
+            .explained(
+                "A row that is no bar is rejected and the others are stored; of several rows of \
+                 one date the first counts.",
+            )
+            .taking([query(
+                "compute",
+                "`now` computes the signal at once; else the next run does.",
+                json!({ "type": "string", "enum": ["now"] }),
+            )])
+            .reading(bars_body())
+            .asking(),
+        Action::Bars => one("bars", "A page of bars.", "BarList")
+            .taking([
+                query("from", "The first date wanted.", date()),
+                query("to", "The last date wanted.", date()),
+            ])
+            .paged()
+            .failing([Slug::NotFound, Slug::InsufficientHistory])
+            .asking(),
+        Action::City => one("signals", "The city state.", "City").asking(),
+        Action::Run => one("runs", "What the run did.", "RunReport")
+            .reading(run_body())
+            .asking(),
+        Action::LocalRun => one("runs", "What the run did.", "RunReport")
+            .explained("For peers on the same machine; not found for any other.")
+            .taking([query(
+                "cron",
+                "The expression that is to fire.",
+                json!({ "type": "string", "default": "manual" }),
+            )])
+            .failing([Slug::NotFound])
+            .asking(),
+        Action::Socket => socket(
+            "Starts with all symbols, or those of `symbols`. Answers with the subprotocol where \
+             it was offered; then a frame may be an array of messages.",
+        )
+        .taking(
+            [
+                query(
+                    "symbols",
+                    "Follow only these from the start.",
+                    json!({
+                        "type": "array", "items": symbol_text(), "maxItems": MAX_SUBSCRIPTIONS,
+                    }),
+                ),
+                query(
+                    "topics",
+                    "Follow these too.",
+                    json!({
+                        "type": "array", "items": { "type": "string", "enum": ["city"] },
+                    }),
+                ),
+            ]
+            .map(comma_list),
+        ),
+        Action::SymbolSocket => socket(
+            "The shortest path to one symbol's signals and decisions. Answers with the \
+             subprotocol where it was offered; then a frame may be an array of messages.",
+        ),
+        Action::Planned => Operation::new("planned", Vec::new()).failing([Slug::NotImplemented]),
+    }
+}
+
+/// An action with one kind of answer.
+fn one(tag: &'static str, description: &str, schema: &str) -> Operation {
+    Operation::new(tag, vec![(200, answer(description, schema))])
+}
+
+fn comma_list(mut parameter: Value) -> Value {
+    parameter["style"] = "form".into();
+    parameter["explode"] = false.into();
+    parameter
+}
+
+fn signal() -> Operation {
+    let etag = json!({ "ETag": {
+        "required": true,
+        "description": "`\"<id>;<status>\"`, for `If-None-Match` here and `If-Match` on a decision.",
+        "schema": { "type": "string", "example": "\"AAPL:2026-05-04:1;PENDING_REVIEW\"" },
+    } });
+    let mut found = answer("The signal.", "ExplainedSignal");
+    found["headers"] = etag.clone();
+    let unchanged = json!({ "description": "It is the one you have.", "headers": etag });
+    Operation::new("signals", vec![(200, found), (304, unchanged)])
+        .taking([header(
+            "If-None-Match",
+            "Known ETags; answered 304 if one is current. A `W/` before one is ignored.",
+        )])
+        .failing([Slug::NotFound, Slug::NoSignal, Slug::InsufficientHistory])
+        .asking()
+}
+
+fn approve() -> Operation {
+    one("approvals", "The decision is recorded.", "Approved")
+        .explained(
+            "Of two decisions on one signal the first wins. A 409 carries the current signal.",
+        )
+        .taking([header(
+            "If-Match",
+            "ETags of the signal looked at: the decision fails if none is of the current id. \
+             Their status and a `W/` are ignored; `*` fits any.",
+        )])
+        .reading(decision_body())
+        .failing([Slug::NoSignal, Slug::AlreadyDecided, Slug::StaleSignal])
+        .asking()
+}
+
+fn approvals() -> Operation {
+    one("approvals", "A page of decisions.", "ApprovalList")
+        .explained("JSON only: an `Accept` that names `text/csv` is answered 501.")
+        .taking([
+            query(
+                "by",
+                "Only decisions of this subject.",
+                json!({ "type": "string" }),
+            ),
+            query(
+                "from",
+                "Decided at or after; a date is its midnight, UTC.",
+                time(),
+            ),
+            query(
+                "to",
+                "Decided at or before; a date is its midnight, UTC.",
+                time(),
+            ),
+        ])
+        .paged()
+        .failing([Slug::NotImplemented])
+        .asking()
+}
+
+fn socket(description: &'static str) -> Operation {
+    let switched = json!({
+        "description": "The socket is open; `welcome` is its first message.",
+        "headers": { "Sec-WebSocket-Protocol": {
+            "description": "Where it was offered.",
+            "schema": { "type": "string", "const": SUBPROTOCOL },
+        } },
+    });
+    Operation::new("sockets", vec![(101, switched)])
+        .explained(description)
+        .taking([shared("epoch"), shared("since")])
+        .failing([Slug::Forbidden, Slug::Invalid])
+        .failing_as(426, Slug::Invalid)
+}

@@ -1,0 +1,197 @@
+//! Rooms that answer with what real ones would, in a chosen mood.
+
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use signalroom_core::room::call::{
+    BarCounts, Call, CallError, City, Computed, Position, Reject, Reply, Slice,
+};
+use signalroom_core::room::signal::{Approval, Signal, SignalId, Status};
+use signalroom_core::signals::city::CityMood;
+use signalroom_core::signals::{Bar, Suggestion, evaluate, parse_csv};
+use signalroom_core::symbol::Symbol;
+use signalroom_core::time::Millis;
+
+/// 2026-05-04T21:15:47.123Z.
+pub(crate) const NOW: Millis = Millis(1_777_929_347_123);
+
+/// The id of the signal that is shown.
+pub(crate) const ID: &str = "QQQ:2026-05-04:1";
+
+/// Its ETag.
+pub(crate) const ETAG: &str = "\"QQQ:2026-05-04:1;PENDING_REVIEW\"";
+
+/// What state the rooms are in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mood {
+    Good,
+    /// There is nothing yet, or no more.
+    Empty,
+    Unknown,
+    NoSignal,
+    Insufficient,
+    Decided,
+    Stale,
+    Fault,
+}
+
+impl Mood {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Good,
+        Self::Empty,
+        Self::Unknown,
+        Self::NoSignal,
+        Self::Insufficient,
+        Self::Decided,
+        Self::Stale,
+        Self::Fault,
+    ];
+}
+
+fn symbol() -> Symbol {
+    "QQQ".parse().unwrap()
+}
+
+fn bars(csv: &str) -> Vec<Bar> {
+    parse_csv(csv.as_bytes(), NOW.date()).unwrap().bars
+}
+
+fn approval() -> Approval {
+    Approval {
+        symbol: symbol(),
+        approved_status: Suggestion::Buy,
+        approved_by: "ann".to_owned(),
+        approved_at: NOW,
+        note: None,
+        signal_id: SignalId(ID.to_owned()),
+    }
+}
+
+/// Real signals in every status, of prices that rise, stand still and have gaps.
+pub(crate) fn signals() -> Vec<Signal> {
+    let fixtures = [
+        include_str!("../fixtures/walk.csv"),
+        include_str!("../fixtures/flat.csv"),
+        include_str!("../fixtures/gap.csv"),
+        include_str!("../fixtures/ties.csv"),
+    ];
+    let contents = fixtures
+        .iter()
+        .filter_map(|csv| evaluate(&bars(csv)).published());
+    let mut all = Vec::new();
+    for content in contents {
+        for (status, approval) in [
+            (Status::PendingReview, None),
+            (Status::ApprovedRisk, Some(approval())),
+            (Status::Superseded, None),
+        ] {
+            all.push(Signal {
+                id: SignalId(ID.to_owned()),
+                symbol: symbol(),
+                date: NOW.date(),
+                revision: 1,
+                computed_at: NOW,
+                status,
+                content: content.clone(),
+                approval,
+            });
+        }
+    }
+    assert!(all.len() > 3, "the fixtures give signals");
+    all
+}
+
+fn slice<T>(items: Vec<T>, mood: Mood) -> Slice<T> {
+    match mood {
+        Mood::Empty => Slice {
+            items: Vec::new(),
+            next: None,
+        },
+        _ => Slice {
+            items,
+            next: Some(17),
+        },
+    }
+}
+
+fn raw(value: &impl Serialize) -> Box<RawValue> {
+    to_raw_value(value).unwrap()
+}
+
+fn city(mood: Mood) -> City {
+    let trust = match mood {
+        Mood::Empty => None,
+        _ => Some(0.5),
+    };
+    City {
+        city_state: trust.map(|_| CityMood::Stable),
+        unslug_trust: trust,
+        fear_trust: trust,
+        flow_trust: trust,
+        notes: "All is calm.".to_owned(),
+    }
+}
+
+/// What a room in this mood refuses, if it is asked this. The same as the rooms' own code.
+fn refusal(call: &Call, mood: Mood) -> Option<Reject> {
+    let reads_signal = matches!(call, Call::Latest | Call::History { .. });
+    let of_symbol = reads_signal || matches!(call, Call::Bars { .. } | Call::Compute);
+    let decides = matches!(call, Call::Approve(_));
+    let current = || Box::new(signals().remove(0));
+    match mood {
+        Mood::Unknown if of_symbol => Some(Reject::UnknownSymbol),
+        Mood::NoSignal if reads_signal || decides => Some(Reject::NoSignal),
+        Mood::Insufficient if reads_signal => {
+            let evaluation = evaluate(&bars(include_str!("../fixtures/hole.csv")));
+            Some(Reject::InsufficientHistory(evaluation.missing()))
+        }
+        Mood::Decided if decides => Some(Reject::AlreadyDecided(current())),
+        Mood::Stale if decides => Some(Reject::StaleSignal(current())),
+        _ => None,
+    }
+}
+
+/// A room's answer; `feed` says whether the feed is asked.
+pub(crate) fn reply(call: &Call, mood: Mood, feed: bool) -> Result<Reply, CallError> {
+    if matches!(mood, Mood::Fault) {
+        return Err(CallError::Fault {
+            id: "5f0c".to_owned(),
+        });
+    }
+    let unknown = matches!((call, mood), (Call::Approvals { .. }, Mood::Unknown));
+    if unknown && !feed {
+        return Err(Reject::UnknownSymbol.into());
+    }
+    if let Some(reject) = refusal(call, mood) {
+        return Err(reject.into());
+    }
+    let views = || signals().iter().map(|signal| raw(&signal.view())).collect();
+    let position = || Position {
+        epoch: "e1".to_owned(),
+        seq: 7,
+    };
+    let absent = matches!(mood, Mood::Empty);
+    Ok(match call {
+        Call::PutBars { compute, .. } => Reply::BarsStored {
+            counts: BarCounts {
+                accepted: 1,
+                replaced: 0,
+                unchanged: 0,
+            },
+            signal: (*compute && !absent).then(|| Box::new(signals().remove(0))),
+        },
+        Call::Bars { .. } => Reply::Bars(slice(bars(include_str!("../fixtures/walk.csv")), mood)),
+        Call::Compute => Reply::Computed(Computed::New),
+        Call::Latest => Reply::Latest(Box::new(signals().remove(0))),
+        Call::History { .. } => Reply::History(slice(signals(), mood)),
+        Call::Approve(_) => Reply::Approved {
+            approval: approval(),
+            room: position(),
+            feed: (!absent).then(position),
+        },
+        Call::Approvals { .. } => Reply::Approvals(slice(vec![raw(&approval())], mood)),
+        Call::Signals { .. } | Call::Top { .. } => Reply::Signals(slice(views(), mood)),
+        Call::City | Call::Finish => Reply::City(city(mood)),
+        Call::Plan => Reply::Planned(vec![symbol()]),
+        Call::Receive(_) => unreachable!("only rooms send it"),
+    })
+}
