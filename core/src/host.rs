@@ -23,6 +23,9 @@ pub trait Sockets {
     fn attached(&self) -> Vec<(ConnId, String)>;
     /// Writes one frame to these sockets, skipping those that are not open.
     fn send(&mut self, to: &[ConnId], frame: &Frame);
+    /// Writes several frames to one socket, in order. However many they are, a socket that reads
+    /// them is no slow reader.
+    fn burst(&mut self, conn: ConnId, frames: &[Frame]);
     /// Keeps `attachment` with the socket across hibernation.
     fn attach(&mut self, conn: ConnId, attachment: &str);
     /// Closes the socket, after what was sent to it.
@@ -197,6 +200,7 @@ impl<S: Sql> Host<S> {
         for output in fx.outputs {
             match output {
                 Output::Send { to, frame } => sockets.send(&to, &frame),
+                Output::Burst { conn, frames } => sockets.burst(conn, &frames),
                 Output::Attach { conn, attachment } => sockets.attach(conn, &attachment),
                 Output::Close { conn, close } => sockets.close(conn, close),
             }

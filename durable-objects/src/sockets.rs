@@ -91,6 +91,12 @@ impl Sockets for DurableSockets<'_> {
         }
     }
 
+    fn burst(&mut self, conn: ConnId, frames: &[Frame]) {
+        for frame in frames {
+            self.send(&[conn], frame);
+        }
+    }
+
     fn attach(&mut self, conn: ConnId, attachment: &str) {
         self.with(conn, |socket| socket.serialize_attachment(attachment));
     }

@@ -56,6 +56,23 @@ impl Params {
         self.with(name, "an RFC 3339 time or a date", Millis::parse)
     }
 
+    /// An instant at the end of a range; a bare date includes its whole day.
+    ///
+    /// # Errors
+    /// A problem that names the parameter.
+    pub fn end_time(&self, name: &str) -> Result<Option<Millis>, Problem> {
+        self.with(
+            name,
+            "an RFC 3339 time or a date",
+            |text| match parse_date(text) {
+                Some(date) => date
+                    .succ_opt()
+                    .map(|next| Millis::at_midnight(next).plus(-1)),
+                None => Millis::parse(text),
+            },
+        )
+    }
+
     /// A comma list.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::problem::{Problem, Slug};
 use super::{Asked, Next, Response, failed, mixed_up, origin};
-use crate::room::call::{ApprovalFilter, Call, Page, Reply, Slice};
+use crate::room::call::{ApprovalFilter, Call, CallError, Page, Reject, Reply, Slice};
 use crate::room::log::json;
 use crate::room::name::RoomName;
 #[cfg(feature = "openapi")]
@@ -176,7 +176,7 @@ pub(super) fn approvals(asked: Asked) -> Result<Next, Problem> {
             .or_else(|| asked.symbol.clone()),
         by: params.text("by").map(str::to_owned),
         from: params.time("from")?,
-        to: params.time("to")?,
+        to: params.end_time("to")?,
     };
     let page = params.page()?;
     Ok(asked.ask(Call::Approvals { filter, page }, |reply| {
@@ -197,17 +197,29 @@ pub(super) fn approvals(asked: Asked) -> Result<Next, Problem> {
 pub(super) fn bars(asked: Asked) -> Result<Next, Problem> {
     let (from, to) = (asked.params.date("from")?, asked.params.date("to")?);
     let page: Page = asked.params.page()?;
-    Ok(asked.ask(Call::Bars { from, to, page }, |reply| {
-        let Reply::Bars(slice) = reply else {
-            return Err(mixed_up());
-        };
-        let next_cursor = cursor(&slice);
-        Ok(Response::json(
-            200,
-            &BarList {
-                bars: slice.items,
-                next_cursor,
-            },
-        ))
-    }))
+    let (symbol, watched) = (asked.symbol.clone(), asked.watched());
+    Ok(super::ask(
+        asked.room(),
+        Call::Bars { from, to, page },
+        move |reply| {
+            let slice = match reply {
+                Ok(Reply::Bars(slice)) => slice,
+                Ok(_) => return Err(mixed_up()),
+                // A symbol of the watchlist has been heard of.
+                Err(CallError::Reject(Reject::UnknownSymbol)) if watched => Slice {
+                    items: Vec::new(),
+                    next: None,
+                },
+                Err(error) => return Err(failed(error, symbol.as_ref(), watched)),
+            };
+            let next_cursor = cursor(&slice);
+            Ok(Response::json(
+                200,
+                &BarList {
+                    bars: slice.items,
+                    next_cursor,
+                },
+            ))
+        },
+    ))
 }

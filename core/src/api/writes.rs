@@ -14,6 +14,7 @@ use crate::room::signal::SignalView;
 use crate::room::signal::{Approval, SignalId};
 use crate::signals::parse::{Parsed, Rejected, parse_csv, parse_json};
 use crate::symbol::Symbol;
+use crate::time::Millis;
 use crate::wire::limits::{MAX_BARS_BODY, MAX_JSON_BODY, MAX_NOTE_CHARS};
 
 /// Longest `cron` of a run, characters; it is only ever echoed.
@@ -194,19 +195,11 @@ pub(super) fn put_bars(asked: Asked) -> Result<Next, Problem> {
         limit,
         then: Box::new(move |body, now| {
             let parsed = complete(body, limit).and_then(|bytes| {
-                let parse = if json_declared || looks_like_json(&bytes) {
-                    parse_json
+                if json_declared || looks_like_json(&bytes) {
+                    json_bars(bytes, now)
                 } else {
-                    parse_csv
-                };
-                parse(&bytes, now.date()).map_err(|error| {
-                    if error.is_too_large() {
-                        Problem::new(Slug::TooLarge, format!("{error}."))
-                    } else {
-                        let status = if error.is_syntax() { 400 } else { 422 };
-                        Problem::invalid("", format!("{error}.")).status(status)
-                    }
-                })
+                    csv_bars(&bytes, now)
+                }
             });
             let Parsed { bars, rejected } = match parsed {
                 Ok(parsed) => parsed,
@@ -227,6 +220,40 @@ pub(super) fn put_bars(asked: Asked) -> Result<Next, Problem> {
                 ))
             })
         }),
+    })
+}
+
+fn csv_bars(bytes: &[u8], now: Millis) -> Result<Parsed, Problem> {
+    match parse_csv(bytes, now.date()) {
+        Ok(parsed) => Ok(parsed),
+        Err(error) if error.is_too_large() => {
+            Err(Problem::new(Slug::TooLarge, format!("{error}.")))
+        }
+        // A header that cannot be used is a bad line like any other: no row after it is good.
+        Err(error) => Ok(Parsed {
+            bars: Vec::new(),
+            rejected: vec![Rejected {
+                line: 1,
+                reason: error.to_string(),
+            }],
+        }),
+    }
+}
+
+fn json_bars(bytes: Vec<u8>, now: Millis) -> Result<Parsed, Problem> {
+    let body = if bytes.len() > MAX_JSON_BODY {
+        Body::TooLarge
+    } else {
+        Body::Complete(bytes)
+    };
+    let bytes = complete(body, MAX_JSON_BODY)?;
+    parse_json(&bytes, now.date()).map_err(|error| {
+        if error.is_too_large() {
+            Problem::new(Slug::TooLarge, format!("{error}."))
+        } else {
+            let status = if error.is_syntax() { 400 } else { 422 };
+            Problem::invalid("", format!("{error}.")).status(status)
+        }
     })
 }
 

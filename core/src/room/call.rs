@@ -87,7 +87,7 @@ pub enum Call {
         from: Option<NaiveDate>,
         /// Last date wanted.
         to: Option<NaiveDate>,
-        /// Which slice; the cursor is the number of bars already read.
+        /// Which slice; the cursor is the day number of the last date already read.
         page: Page,
     },
     /// Symbol room: compute the signal of the bars held.
@@ -226,8 +226,19 @@ pub struct Push {
     pub epoch: String,
     /// The source's state.
     pub state: RoomState,
+    /// Oldest event the source still holds.
+    pub floor: i64,
     /// Consecutive events, oldest first; may be empty.
     pub entries: Vec<Entry>,
+}
+
+/// How far a batch goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// Its newest event, 0 when it has none.
+    pub seq: i64,
+    /// The version of its state.
+    pub version: i64,
 }
 
 /// What the downstream has after a [`Push`].
@@ -237,6 +248,8 @@ pub struct Ack {
     pub seq: i64,
     /// Newest state version of the source it holds.
     pub version: i64,
+    /// What the batch carried that is answered here.
+    pub carried: Carried,
     /// Its own position, at or after the source's newest event.
     pub position: Position,
 }

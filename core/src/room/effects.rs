@@ -15,6 +15,13 @@ pub enum Output {
         /// What they get.
         frame: Frame,
     },
+    /// Several frames to one socket, in order: what it missed.
+    Burst {
+        /// Who gets them.
+        conn: ConnId,
+        /// What it gets.
+        frames: Vec<Frame>,
+    },
     /// Keep this with the socket, for the next wake-up.
     Attach {
         /// The socket.

@@ -3,7 +3,7 @@
 //! Invariant: an event is known by (source, epoch, seq) for ever; receiving it twice is
 //! receiving it once.
 
-use super::call::{Ack, City, Position, Push, Reject, RoomState, Trusts};
+use super::call::{Ack, Carried, City, Position, Push, Reject, RoomState, Trusts};
 use super::effects::Effects;
 use super::log::{Fresh, Log};
 use super::name::RoomName;
@@ -80,7 +80,8 @@ impl Feed {
             if entry.seq <= source.seq {
                 continue;
             }
-            if entry.seq != source.seq + 1 && source.seq != 0 {
+            // Anything else is a gap: the acknowledgement tells the source where to go on.
+            if entry.seq != (source.seq + 1).max(push.floor) {
                 break;
             }
             let event = Fresh {
@@ -117,6 +118,10 @@ impl Feed {
             Ack {
                 seq: source.seq,
                 version: source.state.version,
+                carried: Carried {
+                    seq: push.entries.last().map_or(0, |entry| entry.seq),
+                    version: push.state.version,
+                },
                 position,
             },
             published,

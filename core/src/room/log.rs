@@ -69,7 +69,10 @@ impl Log {
     /// # Errors
     /// [`SqlError`] from the database.
     pub fn restore(epoch: String, retention: i64, sql: &dyn Sql) -> Result<Self, SqlError> {
-        let rows = sql.query("SELECT MIN(seq), MAX(seq) FROM events", &[])?;
+        let rows = sql.query(
+            "SELECT (SELECT MIN(seq) FROM events), (SELECT MAX(seq) FROM events)",
+            &[],
+        )?;
         let bounds = rows.first().filter(|row| !row.is_null(0));
         Ok(match bounds {
             Some(row) => Self {
@@ -100,7 +103,12 @@ impl Log {
         self.top
     }
 
-    /// The oldest sequence number that can still be brought.
+    /// The oldest sequence number in the database.
+    pub fn oldest(&self) -> i64 {
+        self.floor
+    }
+
+    /// The oldest sequence number that can still be brought to a client.
     pub fn floor(&self) -> i64 {
         self.floor.max(self.top - self.retention + 1)
     }

@@ -13,6 +13,7 @@ pub mod name;
 pub mod signal;
 pub mod socket;
 mod symbol_room;
+mod talk;
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ use crate::config::RoomConfig;
 use crate::store::{Blank, Sql, SqlError, feed as feed_store, schema, signals as signal_store};
 use crate::symbol::Symbol;
 use crate::time::Millis;
-use crate::wire::client::{self, BadMessage, Message};
+use crate::wire::client::BadMessage;
 use crate::wire::close::Close;
 use crate::wire::frame::Frame;
 use crate::wire::{limits, server};
@@ -368,7 +369,9 @@ impl Room {
             self.close(conn, Close::TooBig, fx);
             return Ok(());
         };
-        fx.durable = true;
+        // The feed's epoch is told to everybody. A symbol's, only once there is something to
+        // keep: else a reader could fill the disk with rooms of symbols that do not exist.
+        fx.durable = matches!(self.kind, Kind::Feed(_));
         fx.outputs.push(Output::Attach { conn, attachment });
         let (epoch, top) = (self.log.epoch(), self.log.top());
         fx.send(
@@ -397,29 +400,21 @@ impl Room {
         sql: &dyn Sql,
         fx: &mut Effects,
     ) -> Result<bool, SqlError> {
-        let recovered = self.log.reaches(from);
+        let reachable = self.log.top().saturating_sub(from.since) <= limits::MAX_RESUME;
+        let recovered = reachable && self.log.reaches(from);
         let mut missed = Vec::new();
         if recovered {
-            missed = self.log.after(from.since, i64::from(i32::MAX), sql)?;
+            missed = self.log.after(from.since, limits::MAX_RESUME, sql)?;
             missed.retain(|event| socket.wants(event.kind, &event.symbol));
         }
         let count = missed.len();
-        let frames: Vec<Frame> = missed.iter().map(log::Logged::frame).collect();
+        let mut frames: Vec<Frame> = missed.iter().map(log::Logged::frame).collect();
         if socket.batch {
-            for batch in frames.chunks(limits::MAX_BATCH) {
-                fx.send(
-                    conn,
-                    if let [one] = batch {
-                        one.clone()
-                    } else {
-                        Frame::array(batch)
-                    },
-                );
-            }
-        } else {
-            for frame in frames {
-                fx.send(conn, frame);
-            }
+            let batches = frames.chunks(limits::MAX_BATCH);
+            frames = batches.map(Frame::together).collect();
+        }
+        if !frames.is_empty() {
+            fx.outputs.push(Output::Burst { conn, frames });
         }
         fx.send(
             conn,
@@ -453,131 +448,6 @@ impl Room {
             },
             now,
         ))
-    }
-
-    fn receive_text(&mut self, conn: ConnId, text: &str, now: Millis, fx: &mut Effects) {
-        if text.len() > limits::MAX_MESSAGE_BYTES {
-            self.close(conn, Close::TooBig, fx);
-            return;
-        }
-        if text == limits::PING {
-            let pong = server::bare_pong(self.log.epoch(), self.log.top());
-            fx.send(conn, pong.into());
-            return;
-        }
-        match client::decode(text) {
-            Ok(message) => self.obey(conn, message, now, fx),
-            Err(bad) => self.refuse(conn, &bad, now, fx),
-        }
-    }
-
-    fn obey(&mut self, conn: ConnId, message: Message, now: Millis, fx: &mut Effects) {
-        let Some(socket) = self.sockets.get(&conn) else {
-            return;
-        };
-        let mut changed = socket.clone();
-        let mut replies = Vec::new();
-        let mut confirm =
-            |kind, symbol: &str| replies.push(server::confirmation(kind, symbol, now));
-        match message {
-            Message::Subscribe(symbols) | Message::Unsubscribe(symbols)
-                if self.strangers(&symbols) =>
-            {
-                let bad = BadMessage::InvalidData("this socket carries its own symbol alone");
-                return self.refuse(conn, &bad, now, fx);
-            }
-            Message::Subscribe(symbols) => {
-                changed.filter = changed.filter.with(&symbols);
-                symbols
-                    .iter()
-                    .for_each(|s| confirm("subscription_confirmed", s.as_str()));
-            }
-            Message::Unsubscribe(symbols) => {
-                changed.filter = changed.filter.without(&symbols);
-                symbols
-                    .iter()
-                    .for_each(|s| confirm("unsubscription_confirmed", s.as_str()));
-            }
-            Message::SubscribeAll => {
-                changed.filter = socket::Filter::all();
-                confirm("subscription_confirmed", "*");
-            }
-            Message::SubscribeCity | Message::UnsubscribeCity
-                if matches!(self.kind, Kind::Symbol(_)) =>
-            {
-                let bad = BadMessage::InvalidData("the city state is on /ws");
-                return self.refuse(conn, &bad, now, fx);
-            }
-            Message::SubscribeCity => {
-                changed.city = true;
-                let kind = "city_state_subscription_confirmed";
-                replies.push(server::encode(kind, serde_json::Map::new(), now));
-                replies.push(server::encode("city_state_update", self.city(), now));
-            }
-            Message::UnsubscribeCity => {
-                changed.city = false;
-                let kind = "city_state_unsubscription_confirmed";
-                replies.push(server::encode(kind, serde_json::Map::new(), now));
-            }
-            Message::Ping { timestamp } => {
-                let data = server::Pong {
-                    timestamp: now,
-                    echo: timestamp.as_deref(),
-                    epoch: self.log.epoch(),
-                    seq: self.log.top(),
-                };
-                replies.push(server::encode("pong", data, now));
-            }
-        }
-        if changed.filter.len() > limits::MAX_SUBSCRIPTIONS {
-            let bad = BadMessage::InvalidData("at most 500 symbols");
-            return self.refuse(conn, &bad, now, fx);
-        }
-        self.keep(conn, changed, fx);
-        for frame in replies {
-            fx.send(conn, frame);
-        }
-    }
-
-    /// Whether a symbol room's socket names other symbols than the room's.
-    fn strangers(&self, symbols: &[Symbol]) -> bool {
-        match &self.name {
-            RoomName::Symbol(own) => symbols.iter().any(|symbol| symbol != own),
-            RoomName::Feed => false,
-        }
-    }
-
-    /// Remembers a socket's new state, here and with the platform.
-    fn keep(&mut self, conn: ConnId, socket: Attachment, fx: &mut Effects) {
-        if self.sockets.get(&conn) == Some(&socket) {
-            return;
-        }
-        match socket.encode() {
-            Ok(attachment) => {
-                fx.outputs.push(Output::Attach { conn, attachment });
-                self.sockets.insert(conn, socket);
-            }
-            Err(_) => self.close(conn, Close::TooBig, fx),
-        }
-    }
-
-    fn refuse(&mut self, conn: ConnId, bad: &BadMessage, now: Millis, fx: &mut Effects) {
-        let Some(socket) = self.sockets.get(&conn) else {
-            return;
-        };
-        let mut changed = socket.clone();
-        changed.bad_messages = changed.bad_messages.saturating_add(1);
-        fx.send(conn, server::error(bad.code(), &bad.to_string(), now));
-        if changed.bad_messages >= limits::MAX_BAD_MESSAGES {
-            self.close(conn, Close::BadMessages, fx);
-        } else {
-            self.keep(conn, changed, fx);
-        }
-    }
-
-    fn close(&mut self, conn: ConnId, close: Close, fx: &mut Effects) {
-        self.sockets.remove(&conn);
-        fx.outputs.push(Output::Close { conn, close });
     }
 }
 

@@ -67,13 +67,10 @@ impl SymbolRoom {
     ) -> Result<Reply, SqlError> {
         let mut counts = BarCounts::default();
         let mut held = BTreeMap::new();
-        if let (Some(first), Some(last)) = (fresh.first(), fresh.last()) {
-            let (from, to) = if compute {
-                (None, None)
-            } else {
-                (Some(first.date), Some(last.date))
-            };
-            held = by_date(bars::between(from, to, turn.sql)?);
+        if compute {
+            held = by_date(bars::between(None, None, turn.sql)?);
+        } else if let (Some(first), Some(last)) = (fresh.first(), fresh.last()) {
+            held = by_date(bars::between(Some(first.date), Some(last.date), turn.sql)?);
         }
         let mut changed = Vec::new();
         for bar in fresh {
@@ -214,11 +211,14 @@ impl SymbolRoom {
         sql: &dyn Sql,
     ) -> Result<Reply, Failure> {
         use chrono::Datelike;
+        let day_after = |day: i64| {
+            let last = NaiveDate::from_num_days_from_ce_opt(i32::try_from(day).ok()?)?;
+            last.succ_opt()
+        };
+        // A cursor that is no day was not ours; nothing comes after it.
         let after = page
             .cursor
-            .and_then(|day| i32::try_from(day).ok())
-            .and_then(NaiveDate::from_num_days_from_ce_opt)
-            .and_then(|last| last.succ_opt());
+            .map(|day| day_after(day).unwrap_or(NaiveDate::MAX));
         let start = from.max(after);
         let limit = i64::from(page.limit);
         let mut items = bars::slice(start, to, limit + 1, sql)?;
@@ -259,7 +259,8 @@ impl SymbolRoom {
 
     fn owe_state(&mut self, dirty: bool, trusts: Option<Trusts>, turn: &mut Turn<'_>) {
         let old = self.outbox.state;
-        if !dirty && old.dirty == dirty && old.trusts == trusts {
+        let known = old.version > 0;
+        if known && !dirty && old.dirty == dirty && old.trusts == trusts {
             return;
         }
         let owed = self.owes(turn.log);
@@ -316,6 +317,7 @@ impl SymbolRoom {
         Ok(Some(Push {
             source: RoomName::Symbol(self.symbol.clone()),
             epoch: log.epoch().to_owned(),
+            floor: log.oldest(),
             state: self.outbox.state,
             entries,
         }))
@@ -326,7 +328,8 @@ impl SymbolRoom {
         let seq = ack.seq.min(turn.log.top());
         let version = ack.version.min(self.outbox.state.version);
         if (seq, version) == (self.outbox.acked_seq, self.outbox.acked_version) {
-            if self.owes(turn.log) {
+            // An answer to an older batch may come late; one that refuses its own is a failure.
+            if ack.seq < ack.carried.seq || ack.version < ack.carried.version {
                 self.on_push_failed(turn);
             }
             return;

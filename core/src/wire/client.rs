@@ -84,6 +84,10 @@ struct Ping {
 /// # Errors
 /// [`BadMessage`] when it is not a known message of the right shape.
 pub fn decode(text: &str) -> Result<Message, BadMessage> {
+    // serde would read a struct from an array too.
+    if !text.trim_start().starts_with('{') {
+        return Err(BadMessage::Malformed);
+    }
     let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|_| BadMessage::Malformed)?;
     let data = envelope.data.map_or("{}", RawValue::get);
     if !data.starts_with('{') {
@@ -158,6 +162,7 @@ mod tests {
     fn refuses_everything_else_with_a_code() {
         assert_eq!(refused("hello"), "malformed");
         assert_eq!(refused("[]"), "malformed");
+        assert_eq!(refused(r#"["subscribe_all",{}]"#), "malformed");
         assert_eq!(refused(r#"{"type":7}"#), "malformed");
         assert_eq!(refused(r#"{"type":"nope","data":{}}"#), "unknown_type");
         assert_eq!(refused(r#"{"type":"subscribe_all","data":[]}"#), "invalid");

@@ -17,8 +17,11 @@ impl Frame {
         Arc::clone(&self.0)
     }
 
-    /// Several messages as one frame: a JSON array, in order.
-    pub fn array(frames: &[Frame]) -> Self {
+    /// Several messages as one frame: a JSON array, in order. A single one stays as it is.
+    pub fn together(frames: &[Frame]) -> Self {
+        if let [one] = frames {
+            return one.clone();
+        }
         let bytes: usize = frames.iter().map(|frame| frame.0.len() + 1).sum();
         let mut text = String::with_capacity(bytes + 2);
         text.push('[');

@@ -183,6 +183,13 @@ impl Socket {
                         return Some(end);
                     }
                 }
+                Some(Outgoing::Burst(texts)) => {
+                    for text in texts {
+                        if let Some(end) = self.feed(text).await {
+                            return Some(end);
+                        }
+                    }
+                }
             }
             match self.frames.try_recv() {
                 Ok(outgoing) => next = Some(outgoing),

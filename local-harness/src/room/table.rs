@@ -18,6 +18,8 @@ pub(super) const QUEUE: usize = 1024;
 #[derive(Debug)]
 pub(super) enum Outgoing {
     Text(Utf8Bytes),
+    /// Several frames that count as one in the queue.
+    Burst(Vec<Utf8Bytes>),
     Close(Close),
 }
 
@@ -53,6 +55,12 @@ impl AsRef<[u8]> for Shared {
     fn as_ref(&self) -> &[u8] {
         self.0.as_bytes()
     }
+}
+
+/// The frame's own text, not a copy.
+fn shared(frame: &Frame) -> Utf8Bytes {
+    let bytes = Bytes::from_owner(Shared(frame.shared()));
+    Utf8Bytes::try_from(bytes).expect("the bytes are those of a str")
 }
 
 /// Every socket of a room, with what the room attached to it.
@@ -103,11 +111,14 @@ impl Sockets for Table {
     }
 
     fn send(&mut self, to: &[ConnId], frame: &Frame) {
-        let bytes = Bytes::from_owner(Shared(frame.shared()));
-        let text = Utf8Bytes::try_from(bytes).expect("the bytes are those of a str");
+        let text = shared(frame);
         for conn in to {
             self.queue(*conn, Outgoing::Text(text.clone()));
         }
+    }
+
+    fn burst(&mut self, conn: ConnId, frames: &[Frame]) {
+        self.queue(conn, Outgoing::Burst(frames.iter().map(shared).collect()));
     }
 
     fn attach(&mut self, conn: ConnId, attachment: &str) {

@@ -1,0 +1,138 @@
+//! What a room and its sockets say to each other beside events: subscriptions, pings, mistakes.
+
+use super::effects::{Effects, Output};
+use super::name::RoomName;
+use super::socket::{self, Attachment, ConnId};
+use super::{Kind, Room};
+use crate::symbol::Symbol;
+use crate::time::Millis;
+use crate::wire::client::{self, BadMessage, Message};
+use crate::wire::close::Close;
+use crate::wire::{limits, server};
+
+impl Room {
+    pub(super) fn receive_text(&mut self, conn: ConnId, text: &str, now: Millis, fx: &mut Effects) {
+        if text.len() > limits::MAX_MESSAGE_BYTES {
+            self.close(conn, Close::TooBig, fx);
+            return;
+        }
+        if text == limits::PING {
+            let pong = server::bare_pong(self.log.epoch(), self.log.top());
+            fx.send(conn, pong.into());
+            return;
+        }
+        match client::decode(text) {
+            Ok(message) => self.obey(conn, message, now, fx),
+            Err(bad) => self.refuse(conn, &bad, now, fx),
+        }
+    }
+
+    fn obey(&mut self, conn: ConnId, message: Message, now: Millis, fx: &mut Effects) {
+        let Some(socket) = self.sockets.get(&conn) else {
+            return;
+        };
+        let mut changed = socket.clone();
+        let mut replies = Vec::new();
+        let mut confirm =
+            |kind, symbol: &str| replies.push(server::confirmation(kind, symbol, now));
+        match message {
+            Message::Subscribe(symbols) | Message::Unsubscribe(symbols)
+                if self.strangers(&symbols) =>
+            {
+                let bad = BadMessage::InvalidData("this socket carries its own symbol alone");
+                return self.refuse(conn, &bad, now, fx);
+            }
+            Message::Subscribe(symbols) => {
+                changed.filter = changed.filter.with(&symbols);
+                symbols
+                    .iter()
+                    .for_each(|s| confirm("subscription_confirmed", s.as_str()));
+            }
+            Message::Unsubscribe(symbols) => {
+                changed.filter = changed.filter.without(&symbols);
+                symbols
+                    .iter()
+                    .for_each(|s| confirm("unsubscription_confirmed", s.as_str()));
+            }
+            Message::SubscribeAll => {
+                changed.filter = socket::Filter::all();
+                confirm("subscription_confirmed", "*");
+            }
+            Message::SubscribeCity | Message::UnsubscribeCity
+                if matches!(self.kind, Kind::Symbol(_)) =>
+            {
+                let bad = BadMessage::InvalidData("the city state is on /ws");
+                return self.refuse(conn, &bad, now, fx);
+            }
+            Message::SubscribeCity => {
+                changed.city = true;
+                let kind = "city_state_subscription_confirmed";
+                replies.push(server::encode(kind, serde_json::Map::new(), now));
+                replies.push(server::encode("city_state_update", self.city(), now));
+            }
+            Message::UnsubscribeCity => {
+                changed.city = false;
+                let kind = "city_state_unsubscription_confirmed";
+                replies.push(server::encode(kind, serde_json::Map::new(), now));
+            }
+            Message::Ping { timestamp } => {
+                let data = server::Pong {
+                    timestamp: now,
+                    echo: timestamp.as_deref(),
+                    epoch: self.log.epoch(),
+                    seq: self.log.top(),
+                };
+                replies.push(server::encode("pong", data, now));
+            }
+        }
+        if changed.filter.len() > limits::MAX_SUBSCRIPTIONS {
+            let bad = BadMessage::InvalidData("at most 500 symbols");
+            return self.refuse(conn, &bad, now, fx);
+        }
+        self.keep(conn, changed, fx);
+        for frame in replies {
+            fx.send(conn, frame);
+        }
+    }
+
+    /// Whether a symbol room's socket names other symbols than the room's.
+    fn strangers(&self, symbols: &[Symbol]) -> bool {
+        match &self.name {
+            RoomName::Symbol(own) => symbols.iter().any(|symbol| symbol != own),
+            RoomName::Feed => false,
+        }
+    }
+
+    /// Remembers a socket's new state, here and with the platform.
+    fn keep(&mut self, conn: ConnId, socket: Attachment, fx: &mut Effects) {
+        if self.sockets.get(&conn) == Some(&socket) {
+            return;
+        }
+        match socket.encode() {
+            Ok(attachment) => {
+                fx.outputs.push(Output::Attach { conn, attachment });
+                self.sockets.insert(conn, socket);
+            }
+            Err(_) => self.close(conn, Close::TooBig, fx),
+        }
+    }
+
+    pub(super) fn refuse(&mut self, conn: ConnId, bad: &BadMessage, now: Millis, fx: &mut Effects) {
+        let Some(socket) = self.sockets.get(&conn) else {
+            return;
+        };
+        let mut changed = socket.clone();
+        changed.bad_messages = changed.bad_messages.saturating_add(1);
+        fx.send(conn, server::error(bad.code(), &bad.to_string(), now));
+        if changed.bad_messages >= limits::MAX_BAD_MESSAGES {
+            self.close(conn, Close::BadMessages, fx);
+        } else {
+            self.keep(conn, changed, fx);
+        }
+    }
+
+    pub(super) fn close(&mut self, conn: ConnId, close: Close, fx: &mut Effects) {
+        self.sockets.remove(&conn);
+        fx.outputs.push(Output::Close { conn, close });
+    }
+}
