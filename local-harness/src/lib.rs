@@ -5,16 +5,19 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+mod demo;
 mod drive;
 mod files;
 mod http;
 mod phase;
 pub mod random;
 mod room;
+mod schedule;
 mod server;
 pub mod sql;
 mod upload;
 pub mod vars;
 
+pub use demo::Demo;
 pub use room::Hibernate;
 pub use server::{Options, Server, StartError};

@@ -9,16 +9,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use signalroom_core::config::{Config, ConfigError};
+use signalroom_core::cron::Cron;
 use signalroom_core::room::name::RoomName;
 use signalroom_core::store::{SqlError, schema};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::demo::{self, Demo};
 use crate::http::{self, DRAIN_DEADLINE, Shared};
 use crate::phase::{Phase, Phases};
 use crate::room::{Hibernate, Registry, Settings, room_files};
+use crate::schedule;
 use crate::sql::SqliteSql;
+use crate::vars::DEFAULT_CRONS;
 
 /// How long a start waits for an instance that is just ending.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
@@ -90,6 +94,7 @@ pub struct Server {
     addr: SocketAddr,
     phase: watch::Sender<Phase>,
     shared: Arc<Shared>,
+    demo: Demo,
     connections: mpsc::Receiver<()>,
     tasks: mpsc::Receiver<()>,
 }
@@ -115,6 +120,7 @@ impl Server {
         std::fs::create_dir_all(&rooms).map_err(folder)?;
         let known = room_files(&rooms).map_err(folder)?;
         check(&known)?;
+        let demo = demo::prepare(&options.data, options.demo, known.is_empty()).map_err(folder)?;
 
         let (phase, phases) = Phases::start();
         let settings = Settings {
@@ -132,13 +138,32 @@ impl Server {
         let (alive, connections) = mpsc::channel(1);
         tokio::spawn(http::accept(listener, Arc::clone(&shared), alive));
         tokio::spawn(wake(known, Arc::clone(&shared)));
-        Ok(Self {
+        if demo == Demo::Loading {
+            tokio::spawn(demo::load(options.data, Arc::clone(&shared)));
+        }
+        let server = Self {
             addr,
             phase,
             shared,
+            demo,
             connections,
             tasks,
-        })
+        };
+        if options.cron {
+            let crons = DEFAULT_CRONS.iter().filter_map(|cron| cron.parse().ok());
+            server.schedule(crons.collect());
+        }
+        Ok(server)
+    }
+
+    /// Starts scheduled runs at these times.
+    pub fn schedule(&self, crons: Vec<Cron>) {
+        tokio::spawn(schedule::run(crons, Arc::clone(&self.shared)));
+    }
+
+    /// Whether the data folder holds a generated series.
+    pub fn demo(&self) -> Demo {
+        self.demo
     }
 
     /// Where it listens.
@@ -228,6 +253,9 @@ fn check(known: &[(RoomName, PathBuf)]) -> Result<(), StartError> {
 /// Starts every room once: one that stopped in the middle of a delivery has to go on with it.
 async fn wake(known: Vec<(RoomName, PathBuf)>, shared: Arc<Shared>) {
     for (room, _) in known {
+        if shared.phases.is(Phase::Draining) {
+            return;
+        }
         shared.registry.wake(&room).await;
     }
 }

@@ -38,6 +38,8 @@ const STATEMENT_CACHE: usize = 64;
 pub struct SqliteSql {
     path: PathBuf,
     open: OnceCell<Open>,
+    /// Answers reads while there is no file.
+    blank: OnceCell<Open>,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,7 @@ impl SqliteSql {
         Self {
             path,
             open: OnceCell::new(),
+            blank: OnceCell::new(),
         }
     }
 
@@ -61,10 +64,8 @@ impl SqliteSql {
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self) -> Result<(), SqlError> {
-        let Some(open) = self.existing()? else {
-            return Ok(());
-        };
-        let found: String = open
+        let found: String = self
+            .readable()?
             .as_us(|connection| connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))
             .map_err(refused)?;
         if found == "ok" {
@@ -74,12 +75,16 @@ impl SqliteSql {
         }
     }
 
-    /// The connection, unless there is no file to connect to.
-    fn existing(&self) -> Result<Option<&Open>, SqlError> {
-        if self.open.get().is_none() && !self.path.exists() {
-            return Ok(None);
+    /// The database, or an empty one in memory while there is no file.
+    fn readable(&self) -> Result<&Open, SqlError> {
+        if self.open.get().is_some() || self.path.exists() {
+            return self.opened();
         }
-        self.opened().map(Some)
+        if let Some(blank) = self.blank.get() {
+            return Ok(blank);
+        }
+        let blank = Open::file(Path::new(":memory:")).map_err(refused)?;
+        Ok(self.blank.get_or_init(|| blank))
     }
 
     fn opened(&self) -> Result<&Open, SqlError> {
@@ -167,11 +172,8 @@ impl Sql for SqliteSql {
     }
 
     fn query(&self, sql: &str, args: &[Value]) -> Result<Vec<Row>, SqlError> {
-        let Some(open) = self.existing()? else {
-            return Ok(Vec::new());
-        };
         let mut found = Vec::new();
-        open.rows(sql, args, |row, columns| {
+        self.readable()?.rows(sql, args, |row, columns| {
             let values =
                 (0..columns).map(|column| read(row.get_ref(column).map_err(refused)?, column));
             found.push(values.collect::<Result<Row, _>>()?);
@@ -235,13 +237,14 @@ impl ToSql for Bound<'_> {
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
-    reason = "only whole numbers within 2^53-1 are converted"
+    reason = "whole numbers within 2^53-1 are exact, others are meant to be rounded"
 )]
 fn read(value: ValueRef<'_>, column: usize) -> Result<Value, SqlError> {
     match value {
         ValueRef::Null => Ok(Value::Null),
+        // JavaScript would round it: it is no integer any more.
         ValueRef::Integer(n) if n.unsigned_abs() > MAX_SAFE_INTEGER.unsigned_abs() => {
-            Err(SqlError::OutOfRange(n))
+            Ok(Value::Real(n as f64))
         }
         ValueRef::Integer(n) => Ok(Value::Integer(n)),
         ValueRef::Real(x) if x.fract() == 0.0 && x.abs() <= MAX_SAFE_INTEGER as f64 => {
@@ -266,4 +269,80 @@ fn read(value: ValueRef<'_>, column: usize) -> Result<Value, SqlError> {
 #[allow(clippy::needless_pass_by_value, reason = "so that it fits map_err")]
 fn refused(error: rusqlite::Error) -> SqlError {
     SqlError::Refused(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use signalroom_core::store::cases::cases;
+
+    fn fresh() -> (tempfile::TempDir, SqliteSql) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let sql = SqliteSql::new(folder.path().join("room.sqlite"));
+        (folder, sql)
+    }
+
+    #[test]
+    fn does_what_every_sql_does() {
+        let (_folder, sql) = fresh();
+        let mut failed = Vec::new();
+        for (name, case) in cases() {
+            if let Err(error) = case(&sql) {
+                failed.push(format!("{name}: {error}"));
+            }
+        }
+        assert!(failed.is_empty(), "{}", failed.join("\n"));
+        // Again on the same database: the cases leave nothing behind.
+        for (name, case) in cases() {
+            assert_eq!(case(&sql), Ok(()), "{name}");
+        }
+        assert_eq!(
+            sql.query("SELECT name FROM sqlite_master", &[]),
+            Ok(Vec::new())
+        );
+    }
+
+    #[test]
+    fn reading_makes_no_file_and_writing_does() {
+        let (folder, sql) = fresh();
+        let file = folder.path().join("room.sqlite");
+        assert_eq!(
+            sql.query("SELECT name FROM sqlite_master", &[]),
+            Ok(Vec::new())
+        );
+        assert_eq!(sql.check(), Ok(()));
+        assert!(!file.exists());
+        sql.run("CREATE TABLE t (a TEXT) STRICT", &[])
+            .expect("writes");
+        assert!(file.exists());
+        drop(sql);
+        let again = SqliteSql::new(file);
+        assert_eq!(again.query("SELECT a FROM t", &[]), Ok(Vec::new()));
+        assert_eq!(again.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_damaged_file_is_found_and_left_as_it_is() {
+        let (folder, sql) = fresh();
+        let file = folder.path().join("room.sqlite");
+        sql.run("CREATE TABLE t (a TEXT) STRICT", &[])
+            .expect("writes");
+        for _ in 0..50 {
+            sql.run("INSERT INTO t (a) VALUES (?)", &["x".repeat(1000).into()])
+                .expect("writes");
+        }
+        drop(sql);
+        let whole = std::fs::read(&file).expect("is there");
+        let mut noise = whole.clone();
+        noise[4096..12_288].fill(0xa5);
+        for damaged in [
+            b"not a database at all, but quite long".repeat(99),
+            whole[..8192].to_vec(),
+            noise,
+        ] {
+            std::fs::write(&file, &damaged).expect("writes");
+            assert!(SqliteSql::new(file.clone()).check().is_err());
+            assert_eq!(std::fs::read(&file).expect("is there"), damaged);
+        }
+    }
 }

@@ -5,6 +5,8 @@
 //! integers within ±(2^53-1).
 
 pub mod bars;
+#[cfg(feature = "sql-cases")]
+pub mod cases;
 pub mod feed;
 pub mod schema;
 pub mod signals;

@@ -1,8 +1,14 @@
 //! The commands, their arguments, and what they share.
 
+mod client;
+mod desk;
+mod import;
 mod serve;
+mod tail;
 mod token;
 
+use std::fmt::Arguments;
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -26,6 +32,16 @@ enum Command {
     Serve(serve::Serve),
     /// Print a token signed with JWT_SECRET
     Token(token::Token),
+    /// Send a file of daily bars
+    Import(import::Import),
+    /// Start a scheduled run now
+    Cron(desk::Cron),
+    /// Decide on a symbol's current signal
+    Approve(desk::Approve),
+    /// List the latest signal of each symbol
+    Signals(desk::Signals),
+    /// Follow what happens
+    Tail(tail::Tail),
 }
 
 impl Cli {
@@ -34,6 +50,11 @@ impl Cli {
         match self.command {
             Command::Serve(serve) => serve.run().await,
             Command::Token(token) => token.run(),
+            Command::Import(import) => import.run().await,
+            Command::Cron(cron) => cron.run().await,
+            Command::Approve(approve) => approve.run().await,
+            Command::Signals(signals) => signals.run().await,
+            Command::Tail(tail) => tail.run().await,
         }
     }
 }
@@ -53,7 +74,7 @@ fn verifier(settings: &Settings) -> Result<Verifier> {
     Ok(Config::from_vars(|name| settings.vars.get(name).cloned())?.verifier)
 }
 
-/// A token for `hours` hours.
+/// A token that is valid for so many milliseconds.
 fn sign(verifier: &Verifier, sub: &str, role: Role, millis: i64) -> Result<String> {
     let now = clock::now();
     let claims = Claims {
@@ -64,4 +85,21 @@ fn sign(verifier: &Verifier, sub: &str, role: Role, millis: i64) -> Result<Strin
     verifier
         .sign(&claims, now)
         .context("the token cannot be signed")
+}
+
+/// Whom a token is made for here: who is logged in.
+fn user() -> String {
+    let name = std::env::var("USER").unwrap_or_default();
+    if name.is_empty() {
+        "local".to_owned()
+    } else {
+        name
+    }
+}
+
+/// Prints a line. An error, unlike a panic, ends the command quietly when nobody reads on.
+fn say(line: Arguments<'_>) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
 }

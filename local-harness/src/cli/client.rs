@@ -1,0 +1,150 @@
+//! The API over HTTP, for the commands: a token, a request, and problems in one line.
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use clap::Args;
+use reqwest::{Method, RequestBuilder, Url};
+use serde_json::Value;
+use signalroom_core::auth::Role;
+use signalroom_harness::vars;
+
+/// How long a token made for one command is valid, milliseconds.
+const TTL: i64 = 12 * 3_600_000;
+
+/// Which server, and who asks.
+#[derive(Debug, Args)]
+pub(crate) struct Remote {
+    /// Address of the harness or of a deployed worker
+    #[arg(long, default_value = "http://127.0.0.1:8787")]
+    url: String,
+    /// Token to ask with; without one, it is made from .dev.vars
+    #[arg(long, env = "SIGNALROOM_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+/// A server that can be asked.
+#[derive(Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: String,
+}
+
+impl Remote {
+    /// A client; a token made here has `role`.
+    pub(crate) fn client(&self, role: Role) -> Result<Client> {
+        let base: Url = self
+            .url
+            .parse()
+            .with_context(|| format!("--url {:?}", self.url))?;
+        ensure!(
+            ["http", "https"].contains(&base.scheme()) && base.has_host(),
+            "--url {:?} is not http://… or https://…",
+            self.url
+        );
+        let token = match &self.token {
+            Some(token) => token.clone(),
+            None => own_token(role)?,
+        };
+        // An error means that there is a provider already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .build()
+            .context("the HTTP client")?;
+        Ok(Client { http, base, token })
+    }
+}
+
+/// A token signed with the secret of this folder.
+fn own_token(role: Role) -> Result<String> {
+    let settings = vars::read(".".as_ref(), |name| std::env::var(name).ok())?;
+    let verifier = super::verifier(&settings).context(
+        "no token: give one with --token, or run this where `signalroom serve` was started",
+    )?;
+    super::sign(&verifier, &super::user(), role, TTL)
+}
+
+impl Client {
+    /// The address of `path`, given as segments, below the server's own.
+    pub(crate) fn url(&self, path: &[&str]) -> Result<Url> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| anyhow!("--url {:?} has no path", self.base.as_str()))?
+            .pop_if_empty()
+            .extend(path);
+        Ok(url)
+    }
+
+    /// The token it asks with.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A request to `/api/v1/…`.
+    pub(crate) fn request(&self, method: Method, path: &[&str]) -> Result<RequestBuilder> {
+        let path: Vec<&str> = ["api", "v1"].iter().chain(path).copied().collect();
+        Ok(self
+            .http
+            .request(method, self.url(&path)?)
+            .bearer_auth(&self.token))
+    }
+
+    /// Sends a request and reads the JSON of its answer.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Value> {
+        let server = self.base.origin().ascii_serialization();
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) if error.is_connect() => {
+                bail!(
+                    "cannot reach {server}; is it running? ({})",
+                    innermost(&error)
+                )
+            }
+            Err(error) => bail!("no answer from {server}: {}", innermost(&error)),
+        };
+        let status = response.status();
+        let text = response.text().await.context("the answer broke off")?;
+        if !status.is_success() {
+            bail!("{}", problem(status, &text));
+        }
+        serde_json::from_str(&text).with_context(|| format!("{server} did not answer in JSON"))
+    }
+}
+
+/// What a refusal says, in one line.
+fn problem(status: reqwest::StatusCode, text: &str) -> String {
+    let problem: Value = serde_json::from_str(text).unwrap_or_default();
+    let part = |name: &str| problem[name].as_str().filter(|text| !text.is_empty());
+    let mut line = match (part("title"), part("detail")) {
+        (Some(title), Some(detail)) => format!("{title}: {detail}"),
+        (Some(only), None) | (None, Some(only)) => only.to_owned(),
+        (None, None) => format!("the server answered {status}"),
+    };
+    if let Some(pointer) = part("pointer") {
+        line.push_str(&format!(" ({pointer})"));
+    }
+    line.replace(['\n', '\r'], " ")
+}
+
+/// The first cause, without the address that reqwest puts around it.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::StatusCode;
+
+    #[test]
+    fn a_problem_is_one_line() {
+        let text = r#"{"title":"Invalid","detail":"No\nsuch status.","pointer":"/status"}"#;
+        let line = problem(StatusCode::UNPROCESSABLE_ENTITY, text);
+        assert_eq!(line, "Invalid: No such status. (/status)");
+        let line = problem(StatusCode::BAD_GATEWAY, "<html>");
+        assert_eq!(line, "the server answered 502 Bad Gateway");
+    }
+}
