@@ -141,7 +141,8 @@ fn of_action(action: Action) -> Operation {
         Action::PutBars => one("bars", "What became of the rows.", "BarsStored")
             .explained(
                 "A row that is no bar is rejected and the others are stored; of several rows of \
-                 one date the first counts.",
+                 one date the first counts. A CSV header that cannot be used is rejected as line \
+                 1, and nothing is stored.",
             )
             .taking([query(
                 "compute",
@@ -156,7 +157,7 @@ fn of_action(action: Action) -> Operation {
                 query("to", "The last date wanted.", date()),
             ])
             .paged()
-            .failing([Slug::NotFound, Slug::InsufficientHistory])
+            .failing([Slug::NotFound])
             .asking(),
         Action::City => one("signals", "The city state.", "City").asking(),
         Action::Run => one("runs", "What the run did.", "RunReport")
@@ -262,7 +263,7 @@ fn approvals() -> Operation {
             ),
             query(
                 "to",
-                "Decided at or before; a date is its midnight, UTC.",
+                "Decided at or before; a date counts whole, UTC.",
                 time(),
             ),
         ])
