@@ -197,7 +197,8 @@ impl DurableObject for Room {
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         if dev::asks(&request) {
-            return dev::answer(&self.instance);
+            let sql = DurableSql::new(&self.state);
+            return dev::answer(&mut request, &self.instance, &sql).await;
         }
         if let Some(hello) = ask::read_hello(&request)? {
             return self.accept(hello);

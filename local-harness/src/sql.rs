@@ -303,6 +303,16 @@ mod tests {
     }
 
     #[test]
+    fn a_row_beyond_2_mb_is_refused() {
+        // Cloudflare's limit, which workerd does not enforce locally.
+        let (_folder, sql) = fresh();
+        sql.run("CREATE TABLE t (a TEXT) STRICT", &[])
+            .expect("writes");
+        let large = "x".repeat(2_000_001).into();
+        assert!(sql.run("INSERT INTO t (a) VALUES (?)", &[large]).is_err());
+    }
+
+    #[test]
     fn reading_makes_no_file_and_writing_does() {
         let (folder, sql) = fresh();
         let file = folder.path().join("room.sqlite");

@@ -21,12 +21,12 @@ pub use signalroom_durable_objects::Room;
 
 /// Answers a request, or hands it to its room.
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _context: Context) -> Result<Response> {
+async fn fetch(mut request: Request, env: Env, _context: Context) -> Result<Response> {
     let config = match config(&env) {
         Ok(config) => Arc::new(config),
         Err(error) => return render(api::misconfigured(&error)),
     };
-    if let Some(response) = dev::forward(&request, &env).await? {
+    if let Some(response) = dev::forward(&mut request, &env).await? {
         return Ok(response);
     }
     let next = api::begin(&config, head(&request)?, now());

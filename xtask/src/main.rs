@@ -26,6 +26,7 @@ usage: cargo xtask <command>
   build [--release|--dev]  wasm, static files and .dev.vars: what wrangler's [build] runs
   check-deploy             dry-run a deployment of every environment and check its bindings
   test [part...]           everything, or the named parts (a prefix such as `conformance` will do)
+  bench [scores|import]    what the product promises about speed, measured
   tidy                     the rules about crates and files that no compiler checks";
 
 fn main() -> ExitCode {
@@ -40,6 +41,19 @@ fn main() -> ExitCode {
     }
 }
 
+/// Runs the benchmarks on the release build; only one can be named.
+fn bench(names: &[&str]) -> Result<()> {
+    setup::run()?;
+    build::run(Profile::Wasm)?;
+    let runner = ["run", "--quiet", "--release", "-p", "signalroom-tests"];
+    shell::run(
+        shell::cargo()
+            .args(runner)
+            .args(["--bin", "bench", "--"])
+            .args(names),
+    )
+}
+
 fn run(args: &[&str]) -> Result<ExitCode> {
     match args {
         ["setup"] => setup::run()?,
@@ -52,6 +66,7 @@ fn run(args: &[&str]) -> Result<ExitCode> {
                 bail!("{}", broken.join("\n"));
             }
         }
+        ["bench", names @ ..] => bench(names)?,
         ["test", parts @ ..] => return test::run(parts),
         ["help" | "--help" | "-h"] => println!("{USAGE}"),
         _ => bail!("{USAGE}"),

@@ -138,7 +138,8 @@ fn wasm_cargo() -> Result<Command> {
 
 fn clippy() -> Result<Count> {
     let mut native = shell::cargo();
-    native.args(["clippy", "--all-targets", "--", "-D", "warnings"]);
+    native.args(["clippy", "--all-targets", "--all-features"]);
+    native.args(["--", "-D", "warnings"]);
     let wasm = || {
         let mut wasm = wasm_cargo()?;
         wasm.args(["clippy", "--target", TARGET]).args(WASM_CRATES);
@@ -168,7 +169,7 @@ fn tidy() -> Result<Count> {
 }
 
 fn unit() -> Result<Count> {
-    let watched = shell::watch(shell::cargo().args(["test", "--no-fail-fast"]))?;
+    let watched = shell::watch(shell::cargo().args(["test", "--all-features", "--no-fail-fast"]))?;
     Ok(counted(&watched, |lines| {
         lines.iter().fold(Count::default(), |mut total, line| {
             total += test_result(line).unwrap_or_default();

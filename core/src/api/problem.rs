@@ -203,7 +203,7 @@ impl Problem {
                 ),
             )
             .with("signal", shown(&signal)),
-            Reject::Misdirected => Self::new(Slug::Internal, "A room was asked the wrong thing."),
+            Reject::Misdirected => Self::internal("misdirected"),
         }
     }
 

@@ -171,55 +171,67 @@ pub(super) fn approvals(asked: Asked) -> Result<Next, Problem> {
     }
     let params = &asked.params;
     let filter = ApprovalFilter {
-        symbol: params
-            .parsed("symbol", "a symbol")?
-            .or_else(|| asked.symbol.clone()),
+        // On a symbol's own route the path says which.
+        symbol: match &asked.symbol {
+            Some(symbol) => Some(symbol.clone()),
+            None => params.parsed("symbol", "a symbol")?,
+        },
         by: params.text("by").map(str::to_owned),
         from: params.time("from")?,
         to: params.end_time("to")?,
     };
     let page = params.page()?;
-    Ok(asked.ask(Call::Approvals { filter, page }, |reply| {
-        let Reply::Approvals(slice) = reply else {
-            return Err(mixed_up());
-        };
-        let next_cursor = cursor(&slice);
-        Ok(Response::json(
-            200,
-            &ApprovalList {
-                approvals: slice.items,
-                next_cursor,
-            },
-        ))
-    }))
+    let approvals = |reply| match reply {
+        Reply::Approvals(slice) => Some(slice),
+        _ => None,
+    };
+    Ok(list(
+        asked,
+        Call::Approvals { filter, page },
+        approvals,
+        |slice| {
+            let next_cursor = cursor(&slice);
+            let approvals = slice.items;
+            Response::json(
+                200,
+                &ApprovalList {
+                    approvals,
+                    next_cursor,
+                },
+            )
+        },
+    ))
 }
 
 pub(super) fn bars(asked: Asked) -> Result<Next, Problem> {
     let (from, to) = (asked.params.date("from")?, asked.params.date("to")?);
     let page: Page = asked.params.page()?;
+    let bars = |reply| match reply {
+        Reply::Bars(slice) => Some(slice),
+        _ => None,
+    };
+    Ok(list(asked, Call::Bars { from, to, page }, bars, |slice| {
+        let next_cursor = cursor(&slice);
+        let bars = slice.items;
+        Response::json(200, &BarList { bars, next_cursor })
+    }))
+}
+
+/// Asks for a list. A symbol of the watchlist has been heard of: before its first bar its lists
+/// are empty.
+fn list<T: 'static>(
+    asked: Asked,
+    call: Call,
+    pick: fn(Reply) -> Option<Slice<T>>,
+    render: fn(Slice<T>) -> Response,
+) -> Next {
     let (symbol, watched) = (asked.symbol.clone(), asked.watched());
-    Ok(super::ask(
-        asked.room(),
-        Call::Bars { from, to, page },
-        move |reply| {
-            let slice = match reply {
-                Ok(Reply::Bars(slice)) => slice,
-                Ok(_) => return Err(mixed_up()),
-                // A symbol of the watchlist has been heard of.
-                Err(CallError::Reject(Reject::UnknownSymbol)) if watched => Slice {
-                    items: Vec::new(),
-                    next: None,
-                },
-                Err(error) => return Err(failed(error, symbol.as_ref(), watched)),
-            };
-            let next_cursor = cursor(&slice);
-            Ok(Response::json(
-                200,
-                &BarList {
-                    bars: slice.items,
-                    next_cursor,
-                },
-            ))
-        },
-    ))
+    super::ask(asked.room(), call, move |reply| match reply {
+        Ok(reply) => pick(reply).map(render).ok_or_else(mixed_up),
+        Err(CallError::Reject(Reject::UnknownSymbol)) if watched => Ok(render(Slice {
+            items: Vec::new(),
+            next: None,
+        })),
+        Err(error) => Err(failed(error, symbol.as_ref(), watched)),
+    })
 }

@@ -36,7 +36,6 @@ pub(super) fn cases() -> Vec<Case> {
             "bad input/JSON that is no list of bars is a problem",
             json_shapes,
         ),
-        Case::shared("bad input/an unknown content type is refused", content_type),
         Case::shared(
             "bad input/20,000 rows pass, 25,000 are 413 and keep nothing",
             rows,
@@ -213,19 +212,6 @@ async fn json_shapes(ctx: Ctx) -> Result<()> {
     rest.put(&symbol, "", "application/json", "{\"bars\":[".to_owned())
         .await?
         .problem(400, "invalid")?;
-    Ok(())
-}
-
-async fn content_type(ctx: Ctx) -> Result<()> {
-    let rest = ctx.rest(Role::Service)?;
-    let reply = rest
-        .put(&ctx.symbol("A"), "", "image/png", "x".to_owned())
-        .await?;
-    ensure!(
-        (400..500).contains(&reply.status),
-        "expected a refusal, got {reply}"
-    );
-    reply.any_problem(reply.status)?;
     Ok(())
 }
 

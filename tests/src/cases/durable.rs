@@ -37,7 +37,33 @@ pub(super) fn cases() -> Vec<Case> {
             &[("DEV_ROUTES", "1")],
             asleep,
         ),
+        // The harness runs the same list on its own SQLite, in its unit tests.
+        Case::own(
+            "durable/the database keeps the rules both runtimes share",
+            &[("DEV_ROUTES", "1")],
+            database,
+        )
+        .only(&[Kind::Workerd]),
     ]
+}
+
+async fn database(ctx: Ctx) -> Result<()> {
+    let reply = ctx.anonymous()?.get("/dev/sql/cases").await?;
+    ensure!(reply.status == 200, "expected the outcomes, got {reply}");
+    let failed: Vec<&str> = reply
+        .body
+        .lines()
+        .filter(|line| !line.starts_with("ok "))
+        .collect();
+    ensure!(
+        failed.is_empty(),
+        "expected every case to hold, got {failed:#?}"
+    );
+    ensure!(
+        reply.body.lines().count() > 5,
+        "expected the whole list, got {reply}"
+    );
+    Ok(())
 }
 
 /// Everything REST says about two symbols.

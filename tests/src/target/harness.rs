@@ -1,6 +1,7 @@
 //! The native binary: built once, started as its users start it.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -18,12 +19,26 @@ pub async fn binary() -> Result<PathBuf> {
     BINARY.get_or_try_init(build).await.cloned()
 }
 
+static RELEASE: AtomicBool = AtomicBool::new(false);
+
+/// Makes [`binary`] the release build, as benchmarks want it.
+pub fn release() {
+    RELEASE.store(true, Ordering::Relaxed);
+}
+
 async fn build() -> Result<PathBuf> {
+    let (profile, folder) = if RELEASE.load(Ordering::Relaxed) {
+        ("release", "release")
+    } else {
+        ("dev", "debug")
+    };
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let built = Command::new(&cargo)
         .args([
             "build",
             "--quiet",
+            "--profile",
+            profile,
             "-p",
             "signalroom-harness",
             "--bin",
@@ -45,10 +60,10 @@ async fn build() -> Result<PathBuf> {
         .context("cargo metadata")?;
     let metadata: serde_json::Value =
         serde_json::from_slice(&metadata.stdout).context("cargo metadata")?;
-    let folder = metadata["target_directory"]
+    let target = metadata["target_directory"]
         .as_str()
         .context("the target directory")?;
-    Ok(PathBuf::from(folder).join("debug").join("signalroom"))
+    Ok(PathBuf::from(target).join(folder).join("signalroom"))
 }
 
 /// `signalroom serve` on a port of its own choice.

@@ -132,7 +132,7 @@ fn of_action(action: Action) -> Operation {
             .failing([Slug::Invalid])
             .asking(),
         Action::Approve => approve(),
-        Action::SymbolApprovals => approvals().failing([Slug::NotFound, Slug::InsufficientHistory]),
+        Action::SymbolApprovals => approvals().failing([Slug::NotFound]),
         Action::Approvals => approvals().taking([query(
             "symbol",
             "Only decisions on this symbol.",

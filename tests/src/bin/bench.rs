@@ -1,0 +1,177 @@
+//! `bench`: times what the product promises about speed, on the release build and on workerd.
+//!
+//! Timings belong here, never in a test. Every figure is a median; run it on a quiet machine.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, ValueEnum};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde_json::json;
+use signalroom_core::signals::{evaluate, parse_csv};
+use signalroom_tests::bars::{self, Shape};
+use signalroom_tests::client::rest::Rest;
+use signalroom_tests::client::token::{Minter, Role};
+use signalroom_tests::runner::SECRET;
+use signalroom_tests::target::{Kind, Server, Start, Stop, harness};
+
+/// Bars of one evaluation.
+const EVALUATED: usize = 600;
+/// Symbols of an import.
+const SYMBOLS: u32 = 80;
+/// Bars of each.
+const BARS: usize = 1440;
+/// Repetitions a median is taken of.
+const ROUNDS: usize = 7;
+
+/// Signalroom's benchmarks.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Which; all of them without one.
+    #[arg(value_enum)]
+    name: Option<Name>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// All scores of one symbol, native and in workerd.
+    Scores,
+    /// 80 symbols of 1,440 bars over REST, their first run, and a start with that data.
+    Import,
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let wanted = Arguments::parse().name;
+    harness::release();
+    if wanted.is_none_or(|name| name == Name::Scores) {
+        scores().await?;
+    }
+    if wanted.is_none_or(|name| name == Name::Import) {
+        import(Kind::Harness).await?;
+        import(Kind::Workerd).await?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn report(what: &str, took: Duration) {
+    println!("{what:<64} {:>10.3} ms", took.as_secs_f64() * 1000.0);
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+async fn scores() -> Result<()> {
+    let csv = bars::csv(&bars::series_of(Shape::Buy, 7, EVALUATED));
+    let today = "2030-01-01".parse().context("a date")?;
+    let parsed = parse_csv(csv.as_bytes(), today)?.bars;
+    let mut native = Vec::new();
+    for _ in 0..ROUNDS {
+        let started = now();
+        for _ in 0..1000 {
+            std::hint::black_box(evaluate(std::hint::black_box(&parsed)).published());
+        }
+        native.push(started.elapsed() / 1000);
+    }
+    report("scores of one symbol, 600 bars, native", median(native));
+
+    let folder = tempfile::tempdir()?;
+    let mut server = Server::start(Kind::Workerd, &start(&folder, &[("DEV_ROUTES", "1")])).await?;
+    let rest = Rest::new(server.url(), None)?;
+    // The runtime's clock stands still while it computes, so the time is taken from outside:
+    // many evaluations in one request less none in one request.
+    let mut times = [Vec::new(), Vec::new()];
+    const MANY: u32 = 2000;
+    for _ in 0..=ROUNDS {
+        for (times, n) in times.iter_mut().zip([0, MANY]) {
+            let started = now();
+            let reply = rest
+                .post_text(&format!("/dev/evaluate/bench?n={n}"), csv.clone())
+                .await?;
+            ensure!(reply.status == 200, "expected 200, got {reply}");
+            times.push(started.elapsed());
+        }
+    }
+    let [none, many] = times.map(median);
+    report(
+        "scores of one symbol, 600 bars, workerd",
+        many.saturating_sub(none) / MANY,
+    );
+    server.stop(Stop::Gently).await
+}
+
+fn start(folder: &tempfile::TempDir, more: &[(&str, &str)]) -> Start {
+    let vars = [("JWT_SECRET", SECRET)]
+        .into_iter()
+        .chain(more.iter().copied());
+    Start {
+        vars: vars
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
+        data: folder.path().join("data"),
+    }
+}
+
+async fn import(kind: Kind) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let settings = start(&folder, &[]);
+    let mut server = Server::start(kind, &settings).await?;
+    let token = Minter::new(SECRET).token("bench", Role::Admin);
+    let rest = Rest::new(server.url(), Some(token.clone()))?;
+
+    let started = now();
+    let symbols = (0..SYMBOLS).map(|seed| {
+        let rest = &rest;
+        async move {
+            let bars = bars::series_of(Shape::Neutral, seed.into(), BARS);
+            let reply = rest.put_bars(&format!("SYM{seed}"), "", &bars).await?;
+            ensure!(
+                reply.ok()?["accepted"] == BARS,
+                "expected all accepted, got {reply}"
+            );
+            Ok(())
+        }
+    });
+    stream::iter(symbols)
+        .buffer_unordered(4)
+        .try_collect::<Vec<()>>()
+        .await?;
+    report(
+        &format!("import of 80 symbols, 1,440 bars each, {kind:?}"),
+        started.elapsed(),
+    );
+
+    let started = now();
+    let run = rest.post("/api/v1/runs", &json!({})).await?.ok()?;
+    ensure!(run["new"] == SYMBOLS, "expected 80 new signals, got {run}");
+    report(
+        &format!("the run that computes them, {kind:?}"),
+        started.elapsed(),
+    );
+
+    if kind == Kind::Harness {
+        server.stop(Stop::Gently).await?;
+        let mut times = Vec::new();
+        for _ in 0..ROUNDS {
+            let started = now();
+            let mut server = Server::start(kind, &settings).await?;
+            let rest = Rest::new(server.url(), Some(token.clone()))?;
+            rest.get("/api/v1/signals").await?.ok()?;
+            times.push(started.elapsed());
+            server.stop(Stop::Gently).await?;
+        }
+        report(
+            "start to first answer with that data, native",
+            median(times),
+        );
+        return Ok(());
+    }
+    server.stop(Stop::Gently).await
+}
