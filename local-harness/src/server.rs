@@ -230,24 +230,46 @@ async fn lock(folder: &Path) -> Result<File, StartError> {
     }
 }
 
-/// Looks through the databases, and brings their tables up to date.
+/// Looks through the databases, and brings their tables up to date; several at a time.
 fn check(known: &[(RoomName, PathBuf)]) -> Result<(), StartError> {
     let mut left = CHECKED_BYTES;
-    for (room, file) in known {
-        let bytes = file.metadata().map_or(0, |metadata| metadata.len());
-        if bytes > left {
-            continue;
-        }
-        left -= bytes;
-        let sql = SqliteSql::new(file.clone());
-        sql.check()
-            .and_then(|()| schema::open(room, &sql).map(|_| ()))
-            .map_err(|error| StartError::Database {
-                file: file.clone(),
-                error,
-            })?;
-    }
-    Ok(())
+    let chosen: Vec<_> = known
+        .iter()
+        .filter(|(_, file)| {
+            let bytes = file.metadata().map_or(0, |metadata| metadata.len());
+            let fits = bytes <= left;
+            left -= if fits { bytes } else { 0 };
+            fits
+        })
+        .collect();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = chosen.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = chosen
+            .chunks(share)
+            .map(|part| {
+                scope.spawn(|| {
+                    part.iter()
+                        .try_for_each(|(room, file)| check_one(room, file))
+                })
+            })
+            .collect();
+        // A thread that panicked takes this one with it.
+        parts.into_iter().try_for_each(|part| {
+            part.join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    })
+}
+
+fn check_one(room: &RoomName, file: &Path) -> Result<(), StartError> {
+    let sql = SqliteSql::new(file.to_owned());
+    sql.check()
+        .and_then(|()| schema::open(room, &sql).map(|_| ()))
+        .map_err(|error| StartError::Database {
+            file: file.to_owned(),
+            error,
+        })
 }
 
 /// Starts every room once: one that stopped in the middle of a delivery has to go on with it.

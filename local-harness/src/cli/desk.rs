@@ -21,10 +21,6 @@ pub(crate) struct Signals {
 impl Signals {
     pub(crate) async fn run(self) -> Result<bool> {
         let client = self.remote.client(Role::Viewer)?;
-        say(format_args!(
-            "{:<15} {:<10} {:<17} {:<9} {:>6} {:>6} {:>6}",
-            "SYMBOL", "DATE", "STATUS", "SUGGESTED", "TRUST", "UNSLUG", "FEAR"
-        ))?;
         let mut cursor = None;
         loop {
             let mut request = client
@@ -34,6 +30,12 @@ impl Signals {
                 request = request.query(&[("cursor", cursor)]);
             }
             let page = client.send(request).await?;
+            if cursor.is_none() {
+                say(format_args!(
+                    "{:<15} {:<10} {:<17} {:<9} {:>6} {:>6} {:>6}",
+                    "SYMBOL", "DATE", "STATUS", "SUGGESTED", "TRUST", "UNSLUG", "FEAR"
+                ))?;
+            }
             for signal in page["signals"].as_array().into_iter().flatten() {
                 say(format_args!("{}", row(signal)))?;
             }

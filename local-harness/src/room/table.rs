@@ -136,3 +136,40 @@ impl Sockets for Table {
         self.heartbeat.set(pong);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket(table: &mut Table, conn: ConnId) -> (mpsc::Receiver<Outgoing>, Arc<Notify>) {
+        let (frames, received) = mpsc::channel(QUEUE);
+        let cut = Arc::new(Notify::new());
+        let line = Line {
+            frames,
+            cut: Arc::clone(&cut),
+        };
+        table.insert(conn, line);
+        (received, cut)
+    }
+
+    #[tokio::test]
+    async fn a_reader_too_far_behind_is_cut_off_and_others_are_not() {
+        let mut table = Table::new(Heartbeat::default());
+        let [slow, quick] = [ConnId(1), ConnId(2)];
+        let (_unread, cut) = socket(&mut table, slow);
+        let (mut read, _) = socket(&mut table, quick);
+        let frame = Frame::from("{}".to_owned());
+        for _ in 0..=QUEUE {
+            table.send(&[slow, quick], &frame);
+            let Some(Outgoing::Text(text)) = read.recv().await else {
+                panic!("a frame is missing");
+            };
+            // Every socket gets the same memory.
+            assert_eq!(text.as_str().as_ptr(), frame.as_str().as_ptr());
+        }
+        cut.notified().await;
+        table.attach(slow, "gone");
+        table.attach(quick, "here");
+        assert_eq!(table.attached(), [(quick, "here".to_owned())]);
+    }
+}

@@ -25,8 +25,8 @@ use crate::{clock, random};
 /// How long rooms stay in memory when tests drop them after every event anyway.
 const IDLE_IN_TESTS: Duration = Duration::from_secs(10);
 
-/// How long an alarm waits when its turn failed, or left it where it was.
-const ALARM_RETRY: i64 = 1_000;
+/// How long an alarm waits when its turn failed, or left it where it was, milliseconds.
+const ALARM_RETRY: i64 = 10_000;
 
 /// What moves into a blocking thread for a turn, and back.
 struct Seat {
@@ -282,11 +282,21 @@ impl Task {
             .alarm
             .filter(|at| self.delivery.is_none() || *at > now)
             .map(clock::instant);
-        patience
-            .chain(alarm)
-            .chain([self.used + self.idle()])
-            .min()
-            .unwrap_or(self.used)
+        // A hibernating room with sockets or an alarm waits for them alone.
+        let rests = self.seat.host.is_none() && !self.is_idle_for_good();
+        let idle = (!rests && !self.is_busy()).then(|| self.used + self.idle());
+        let soonest = patience.chain(alarm).chain(idle).min();
+        soonest.unwrap_or_else(|| clock::in_(Duration::MAX))
+    }
+
+    /// Whether something is under way that ends by itself.
+    fn is_busy(&self) -> bool {
+        self.delivery.is_some() || !self.waiting.is_empty()
+    }
+
+    /// Whether nobody and nothing is left that the room would be needed for.
+    fn is_idle_for_good(&self) -> bool {
+        self.seat.table.is_empty() && self.alarm.is_none() && !self.is_busy()
     }
 
     fn idle(&self) -> Duration {
@@ -302,19 +312,17 @@ impl Task {
         self.answer(None, |waiting| waiting.until <= now);
         if self.alarm.is_some_and(|at| at <= clock::now()) && self.delivery.is_none() {
             self.on_event(Event::Alarm).await;
-            let retry = clock::now().plus(ALARM_RETRY);
-            if self.delivery.is_none() && self.alarm.is_some_and(|at| at < retry) {
-                self.alarm = Some(retry);
+            let now = clock::now();
+            if self.delivery.is_none() && self.alarm.is_some_and(|at| at <= now) {
+                self.alarm = Some(now.plus(ALARM_RETRY));
             }
         }
-        if now < self.used + self.idle() || self.delivery.is_some() || !self.waiting.is_empty() {
+        if now < self.used + self.idle() || self.is_busy() {
             return false;
         }
         self.used = now;
         self.close_database().await;
-        self.seat.table.is_empty()
-            && self.alarm.is_none()
-            && self.registry.leave(&self.name, &self.mailbox)
+        self.is_idle_for_good() && self.registry.leave(&self.name, &self.mailbox)
     }
 
     /// Hibernates: the sockets stay, the memory and the connection to the database go.

@@ -9,6 +9,7 @@ use clap::Args;
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Url;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use signalroom_core::auth::Role;
 use signalroom_core::symbol::Symbol;
 use signalroom_core::wire::limits;
@@ -172,8 +173,9 @@ impl Tail {
                 Some(Ok(_)) => continue,
                 Some(Err(_)) | None => return Ok(End::Lost("the connection broke".to_owned())),
             };
-            for message in messages(&text)? {
-                self.print(&message)?;
+            for raw in messages(&text)? {
+                let message = serde_json::from_str(raw.get())?;
+                self.print(raw.get(), &message)?;
                 match session.hear(&message) {
                     Todo::Nothing => {}
                     Todo::Answered => answer_by = heard_at + NEVER,
@@ -191,9 +193,9 @@ impl Tail {
         }
     }
 
-    fn print(&self, message: &Value) -> Result<()> {
+    fn print(&self, raw: &str, message: &Value) -> Result<()> {
         if self.json {
-            return say(format_args!("{message}"));
+            return say(format_args!("{raw}"));
         }
         session::lines(message)
             .iter()
@@ -202,11 +204,11 @@ impl Tail {
 }
 
 /// The messages of a frame: one, or several as an array.
-fn messages(text: &str) -> Result<Vec<Value>> {
-    Ok(
-        match serde_json::from_str(text).context("the server does not speak JSON")? {
-            Value::Array(messages) => messages,
-            message => vec![message],
-        },
-    )
+fn messages(text: &str) -> Result<Vec<Box<RawValue>>> {
+    let messages = if text.starts_with('[') {
+        serde_json::from_str(text)
+    } else {
+        serde_json::from_str(text).map(|one| vec![one])
+    };
+    messages.context("the server does not speak JSON")
 }
