@@ -1,0 +1,12 @@
+//! Rooms without a runtime: the core's host is driven directly, with a clock that is moved by
+//! hand, recorded sockets and a real SQLite.
+
+mod commands;
+mod feed;
+mod lifecycle;
+mod outbox;
+mod properties;
+mod reconnect;
+mod resume;
+mod sockets;
+mod support;

@@ -1,0 +1,149 @@
+//! Frames and replies in few words, for transcripts that people read.
+
+use serde_json::Value as Json;
+use signalroom_core::room::call::{Push, Reject, Reply};
+use signalroom_core::room::signal::Signal;
+
+fn text(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// A frame.
+pub fn frame(text: &str) -> String {
+    match serde_json::from_str(text).expect("frames are JSON") {
+        Json::Array(messages) => {
+            let messages: Vec<String> = messages.iter().map(message).collect();
+            format!("[{}]", messages.join("; "))
+        }
+        single => message(&single),
+    }
+}
+
+fn message(message: &Json) -> String {
+    let data = &message["data"];
+    let seq = match &message["seq"] {
+        Json::Null => String::new(),
+        seq => format!("#{seq} "),
+    };
+    let kind = text(&message["type"]);
+    let rest = match kind.as_str() {
+        "welcome" | "pong" => {
+            let echo = match &data["echo"] {
+                Json::Null => String::new(),
+                echo => format!(" echo {echo}"),
+            };
+            let bare = if message["timestamp"].is_null() {
+                " bare"
+            } else {
+                ""
+            };
+            format!("{} #{}{echo}{bare}", text(&data["epoch"]), data["seq"])
+        }
+        "snapshot" => {
+            let signals = data["signals"].as_array().expect("signals");
+            let city = match &data["city"] {
+                Json::Null => "no city".to_owned(),
+                city => format!("city {}", text(&city["city_state"])),
+            };
+            format!("{}, {city}", list(signals.iter().map(signal)))
+        }
+        "resumed" => format!("{} {}", data["recovered"], data["count"]),
+        "new_signal" => signal(data),
+        "approval_notification" => decision(data),
+        "city_state_update" => text(&data["city_state"]),
+        "error" => text(&data["code"]),
+        _ => data["symbol"].as_str().unwrap_or_default().to_owned(),
+    };
+    format!("{seq}{kind} {rest}").trim_end().to_owned()
+}
+
+fn list(items: impl Iterator<Item = String>) -> String {
+    let items: Vec<String> = items.collect();
+    format!("[{}]", items.join(", "))
+}
+
+fn signal(signal: &Json) -> String {
+    format!(
+        "{} {} {}",
+        text(&signal["id"]),
+        text(&signal["recommendation"]["suggested"]),
+        text(&signal["status"])
+    )
+}
+
+fn decision(approval: &Json) -> String {
+    format!(
+        "{} {} by {}",
+        text(&approval["signal_id"]),
+        text(&approval["approved_status"]),
+        text(&approval["approved_by"])
+    )
+}
+
+fn full(full: &Signal) -> String {
+    signal(&serde_json::to_value(full.view()).expect("a signal is JSON"))
+}
+
+fn raw(items: &[Box<serde_json::value::RawValue>], show: fn(&Json) -> String) -> String {
+    list(items.iter().map(|item| {
+        let item = serde_json::from_str(item.get()).expect("items are JSON");
+        show(&item)
+    }))
+}
+
+/// An answer.
+pub fn reply(reply: &Reply) -> String {
+    match reply {
+        Reply::BarsStored { counts, signal } => {
+            let signal = signal
+                .as_ref()
+                .map_or_else(String::new, |signal| format!(", signal {}", full(signal)));
+            format!(
+                "{} accepted, {} replaced, {} unchanged{signal}",
+                counts.accepted, counts.replaced, counts.unchanged
+            )
+        }
+        Reply::Bars(slice) => format!("{} bars", slice.items.len()),
+        Reply::Computed(computed) => format!("{computed:?}"),
+        Reply::Latest(signal) => full(signal),
+        Reply::History(slice) => list(slice.items.iter().map(full)),
+        Reply::Approved { approval, room, .. } => format!(
+            "{} {} by {} at #{}",
+            approval.signal_id, approval.approved_status, approval.approved_by, room.seq
+        ),
+        Reply::Approvals(slice) => raw(&slice.items, decision),
+        Reply::Received(ack) => format!(
+            "has #{} v{}, own #{}",
+            ack.seq, ack.version, ack.position.seq
+        ),
+        Reply::Signals(slice) => raw(&slice.items, signal),
+        Reply::City(city) => {
+            let state = city.city_state.map_or("null", |mood| mood.as_str());
+            format!("{state}: {}", city.notes)
+        }
+        Reply::Planned(symbols) => list(symbols.iter().map(ToString::to_string)),
+    }
+}
+
+/// A refusal.
+pub fn reject(reject: &Reject) -> String {
+    match reject {
+        Reject::AlreadyDecided(signal) => format!("AlreadyDecided: {}", full(signal)),
+        Reject::StaleSignal(signal) => format!("StaleSignal: {}", full(signal)),
+        Reject::InsufficientHistory(missing) => format!(
+            "InsufficientHistory: {}",
+            list(missing.iter().map(|missing| missing.what.to_string()))
+        ),
+        Reject::UnknownSymbol | Reject::NoSignal | Reject::Misdirected => format!("{reject:?}"),
+    }
+}
+
+/// A batch between rooms.
+pub fn push(push: &Push) -> String {
+    let seqs = push.entries.iter().map(|entry| format!("#{}", entry.seq));
+    let dirty = if push.state.dirty { " dirty" } else { "" };
+    format!("{} v{}{dirty}", list(seqs), push.state.version)
+}

@@ -1,0 +1,370 @@
+//! What can be done to rooms, one command a line.
+
+use serde_json::json;
+use serde_json::value::RawValue;
+use signalroom_core::auth::Role;
+use signalroom_core::host::HostError;
+use signalroom_core::room::Event;
+use signalroom_core::room::call::{
+    ApprovalFilter, Call, Entry, EventKind, Page, Proposal, Push, Reply, RoomState, Trusts,
+};
+use signalroom_core::room::name::RoomName;
+use signalroom_core::room::signal::SignalId;
+use signalroom_core::room::socket::{ConnId, Hello, ResumeFrom};
+use signalroom_core::store::SqlError;
+use signalroom_core::time::Millis;
+
+use super::world::{Fate, World, show};
+use super::{bars, brief};
+
+const ALL: Page = Page {
+    limit: 500,
+    cursor: None,
+};
+
+/// What a command came to.
+pub struct Outcome {
+    pub fate: Fate,
+    /// The answer, in few words.
+    pub said: Option<String>,
+    /// The answer in full, where it was a call's.
+    pub raw: String,
+}
+
+impl Outcome {
+    fn done(said: impl Into<Option<String>>) -> Self {
+        Self {
+            fate: Fate::Done,
+            said: said.into(),
+            raw: String::new(),
+        }
+    }
+}
+
+impl From<Result<Reply, HostError>> for Outcome {
+    fn from(answer: Result<Reply, HostError>) -> Self {
+        let raw = format!("{answer:?}");
+        let (fate, said) = match answer {
+            Ok(reply) => (Fate::Done, brief::reply(&reply)),
+            Err(HostError::Reject(reject)) => (Fate::Rejected, brief::reject(&reject)),
+            Err(HostError::Fault(error)) => (Fate::Failed, error.to_string()),
+        };
+        Self {
+            fate,
+            said: Some(said),
+            raw,
+        }
+    }
+}
+
+impl From<Result<(), SqlError>> for Outcome {
+    fn from(result: Result<(), SqlError>) -> Self {
+        match result {
+            Ok(()) => Self::done(None),
+            Err(error) => Self {
+                fate: Fate::Failed,
+                said: Some(error.to_string()),
+                raw: String::new(),
+            },
+        }
+    }
+}
+
+/// The words of a command: some in order, some as `name=value`, some as flags.
+struct Words<'a>(Vec<&'a str>);
+
+impl<'a> Words<'a> {
+    fn at(&self, index: usize) -> &'a str {
+        self.0
+            .get(index)
+            .unwrap_or_else(|| panic!("{:?} is too short", self.0))
+    }
+
+    fn number<T: std::str::FromStr>(&self, index: usize) -> T {
+        let word = self.at(index).parse();
+        word.unwrap_or_else(|_| panic!("{:?}: a number at {index}", self.0))
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.0.contains(&name)
+    }
+
+    fn all<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'a str> + 'b {
+        self.0
+            .iter()
+            .filter_map(move |word| word.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    fn named(&self, name: &str) -> Option<&'a str> {
+        self.all(name).next()
+    }
+}
+
+impl World {
+    /// Carries out one command.
+    pub fn command(&mut self, line: &str) -> Outcome {
+        let words = Words(line.split_whitespace().collect());
+        let room = words.0.get(1).copied().unwrap_or_default();
+        match words.at(0) {
+            "wait" => {
+                self.now = self.now.plus(words.number(1));
+                Outcome::done(None)
+            }
+            "forget" => {
+                self.forget(room);
+                Outcome::done(None)
+            }
+            "wipe" => {
+                self.wipe(room);
+                Outcome::done(None)
+            }
+            "alarm" => self.event(room, Event::Alarm).into(),
+            "deadline" => {
+                let now = self.now;
+                let deadline = self.deadline(room).map(|at| at.0 - now.0);
+                Outcome::done(deadline.map_or("none".to_owned(), |wait| format!("in {wait} ms")))
+            }
+            "pong" => {
+                let pong = self.room(room).sockets.pong().map(brief::frame);
+                Outcome::done(pong.unwrap_or_else(|| "none".to_owned()))
+            }
+            "log" => {
+                let rows = self.room(room).log.len();
+                Outcome::done(format!("{rows} events"))
+            }
+            "connect" => self.connect(room, &words),
+            "say" | "bytes" | "long" | "gone" => self.socket(line, &words),
+            "push" | "arrive" | "ack" | "lost" | "deliver" => self.carry(room, words.at(0)),
+            _ => self.ask(room, &words),
+        }
+    }
+
+    fn ask(&mut self, room: &str, words: &Words<'_>) -> Outcome {
+        let call = match words.at(0) {
+            "bars" => Call::PutBars {
+                bars: match words.at(2) {
+                    "history" => bars::history().to_vec(),
+                    "short" => bars::history()[..25].to_vec(),
+                    "none" => vec![],
+                    _ => vec![bars::day(words.number(2), words.at(3))],
+                },
+                compute: words.flag("now"),
+            },
+            "compute" => Call::Compute,
+            "latest" => Call::Latest,
+            "history" => Call::History { page: ALL },
+            "approve" => Call::Approve(Proposal {
+                status: words.at(2).parse().expect("a suggestion"),
+                note: words.named("note").map(str::to_owned),
+                conditions: words
+                    .all("if")
+                    .map(|ids| ids.split('|').map(|id| SignalId(id.to_owned())).collect())
+                    .collect(),
+                by: words.at(3).to_owned(),
+            }),
+            "approvals" => Call::Approvals {
+                filter: ApprovalFilter {
+                    symbol: words.named("symbol").map(|s| s.parse().expect("a symbol")),
+                    by: words.named("by").map(str::to_owned),
+                    from: None,
+                    to: None,
+                },
+                page: ALL,
+            },
+            "signals" => Call::Signals {
+                status: words.named("status").map(|s| s.parse().expect("a status")),
+                page: ALL,
+            },
+            "top" => Call::Top { n: words.number(2) },
+            "city" => Call::City,
+            "plan" => Call::Plan,
+            "finish" => Call::Finish,
+            "receive" => Call::Receive(batch(words)),
+            other => panic!("no such command: {other}"),
+        };
+        self.call(room, call).into()
+    }
+
+    fn connect(&mut self, room: &str, words: &Words<'_>) -> Outcome {
+        let conn: u64 = words.number(2);
+        if let Some(held_by) = self.conns.get(&conn).cloned()
+            && self.room(&held_by).sockets.is_open(conn)
+        {
+            return Outcome::done("taken".to_owned());
+        }
+        let symbols = words.named("symbols").map(|list| {
+            let symbols = list.split(',').map(|s| s.parse().expect("a symbol"));
+            symbols.collect()
+        });
+        let epoch = words.named("epoch").map(str::to_owned);
+        let since = words.named("since").map(|n| n.parse().expect("a number"));
+        let hello = Box::new(Hello {
+            sub: "alice".to_owned(),
+            role: Role::Viewer,
+            expires_at: Millis(1_800_000_000_000),
+            batch: words.flag("v1"),
+            symbols,
+            city: words.flag("city"),
+            resume: since.map(|since| ResumeFrom {
+                epoch: epoch.unwrap_or_else(|| self.room(room).epoch()),
+                since,
+            }),
+        });
+        self.room(room).sockets.accept(conn);
+        let connected = self.event(
+            room,
+            Event::Connected {
+                conn: ConnId(conn),
+                hello,
+            },
+        );
+        match connected {
+            Ok(()) => {
+                self.conns.insert(conn, room.to_owned());
+            }
+            Err(_) => self.room(room).sockets.remove(conn),
+        }
+        connected.into()
+    }
+
+    /// Something that a socket does; nothing if it is not there.
+    fn socket(&mut self, line: &str, words: &Words<'_>) -> Outcome {
+        let id: u64 = words.number(1);
+        let conn = ConnId(id);
+        let Some(room) = self.conns.get(&id).cloned() else {
+            return Outcome::done("no such socket".to_owned());
+        };
+        if !self.room(&room).sockets.is_open(id) {
+            return Outcome::done("no such socket".to_owned());
+        }
+        let event = match words.at(0) {
+            "say" => {
+                let text = line.splitn(3, ' ').nth(2).unwrap_or_default().to_owned();
+                Event::Text { conn, text }
+            }
+            "long" => {
+                let text = "x".repeat(words.number(2));
+                Event::Text { conn, text }
+            }
+            "bytes" => {
+                let bytes = words.number(2);
+                Event::Binary { conn, bytes }
+            }
+            _ => {
+                self.conns.remove(&id);
+                self.room(&room).sockets.remove(id);
+                Event::Closed { conn }
+            }
+        };
+        self.event(&room, event).into()
+    }
+
+    /// The way of a batch from a symbol room to the feed and back, step by step or (`deliver`)
+    /// until nothing is owed or it fails.
+    fn carry(&mut self, room: &str, step: &str) -> Outcome {
+        match step {
+            "push" => {
+                let push = self.next_push(room);
+                let said = push.as_ref().map_or("nothing".to_owned(), brief::push);
+                self.room(room).flight = push;
+                Outcome::done(said)
+            }
+            "arrive" => {
+                let Some(push) = self.room(room).flight.clone() else {
+                    return Outcome::done("nothing".to_owned());
+                };
+                let answer = self.call("feed", Call::Receive(push));
+                if let Ok(Reply::Received(ack)) = &answer {
+                    self.room(room).answer = Some(ack.clone());
+                }
+                answer.into()
+            }
+            "ack" => {
+                let Some(ack) = self.room(room).answer.clone() else {
+                    return Outcome::done("nothing".to_owned());
+                };
+                let acked = self.event(room, Event::Acked(ack));
+                if acked.is_ok() {
+                    let place = self.room(room);
+                    (place.flight, place.answer) = (None, None);
+                }
+                acked.into()
+            }
+            "lost" => {
+                if self.room(room).flight.is_none() {
+                    return Outcome::done("nothing".to_owned());
+                }
+                let failed = self.event(room, Event::PushFailed);
+                if failed.is_ok() {
+                    let place = self.room(room);
+                    (place.flight, place.answer) = (None, None);
+                }
+                failed.into()
+            }
+            _ => {
+                let mut said = Vec::new();
+                while let Some(push) = self.next_push(room) {
+                    said.push(brief::push(&push));
+                    let answer = self.call("feed", Call::Receive(push));
+                    let event = match answer {
+                        Ok(Reply::Received(ack)) => Event::Acked(ack),
+                        _ => Event::PushFailed,
+                    };
+                    if let Err(error) = self.event(room, event) {
+                        return Err(error).into();
+                    }
+                    assert!(said.len() < 50, "it does not end: {said:?}");
+                }
+                Outcome::done((!said.is_empty()).then(|| said.join(", ")))
+            }
+        }
+    }
+
+    /// Carries out a command and shows what came of it, line by line.
+    pub fn play(&mut self, line: &str) -> Vec<String> {
+        let outcome = self.command(line);
+        let mut shown: Vec<String> = outcome.said.into_iter().collect();
+        shown.extend(self.take().iter().filter_map(show));
+        shown
+    }
+}
+
+/// `receive feed SYMBOL EPOCH FIRST..LAST vVERSION [dirty] [trust=T] [floor=N]`: a batch of signals
+/// from a room that is not there.
+fn batch(words: &Words<'_>) -> Push {
+    let symbol = words.at(2);
+    let range = words.at(4).split_once("..").expect("FIRST..LAST");
+    let bound = |text: &str| text.parse::<i64>().expect("a number");
+    let entry = |seq| {
+        let signal = json!({
+            "id": format!("{symbol}:{seq}"),
+            "status": "PENDING_REVIEW",
+            "combined_trust": 0.5,
+            "recommendation": {"suggested": "BUY"},
+        });
+        let signal = RawValue::from_string(signal.to_string()).expect("JSON");
+        Entry {
+            seq,
+            kind: EventKind::NewSignal,
+            data: signal.clone(),
+            signal,
+        }
+    };
+    let version = words.at(5).strip_prefix('v').map(bound);
+    let trust = words.named("trust").map(|t| t.parse().expect("a number"));
+    Push {
+        source: RoomName::Symbol(symbol.parse().expect("a symbol")),
+        epoch: words.at(3).to_owned(),
+        state: RoomState {
+            version: version.expect("vVERSION"),
+            dirty: words.flag("dirty"),
+            trusts: trust.map(|trust| Trusts {
+                unslug: trust,
+                fear: trust,
+                flow: trust,
+            }),
+        },
+        floor: words.named("floor").map_or(1, bound),
+        entries: (bound(range.0)..=bound(range.1)).map(entry).collect(),
+    }
+}
