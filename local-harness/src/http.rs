@@ -139,6 +139,7 @@ async fn answer(
                 // An error is a client that went away between request and upgrade.
                 if let Ok(io) = upgrade.await {
                     let registry = Arc::clone(&shared.registry);
+                    drop(shared);
                     room::serve(io, Accepted { room, hello }, registry).await;
                 }
                 drop(alive);

@@ -75,7 +75,10 @@ pub(crate) async fn serve(io: Upgraded, accepted: Accepted, registry: Arc<Regist
         conn,
     };
 
-    let Some(handle) = registry.handle(&accepted.room) else {
+    let handle = registry.handle(&accepted.room);
+    // Whoever holds the registry holds the data folder: not while saying goodbye.
+    drop(registry);
+    let Some(handle) = handle else {
         return socket.close(Close::Restarting).await;
     };
     let connected = Message::Connected {
@@ -247,7 +250,10 @@ impl Socket {
             Ok::<(), Error>(())
         };
         // A peer that is gone or does not answer has heard all it will hear.
-        let _ = timeout(GOODBYE, goodbye).await;
+        tokio::select! {
+            _ = timeout(GOODBYE, goodbye) => {}
+            () = self.phases.reached(Phase::Stopped) => {}
+        }
     }
 }
 
