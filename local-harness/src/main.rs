@@ -10,6 +10,9 @@ use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // At `trace` it would print the request of a socket, and with it the token.
+    let silent = "tungstenite::handshake::client=off".parse();
+    let filter = filter.add_directive(silent.expect("a directive"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
