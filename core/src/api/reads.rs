@@ -126,7 +126,8 @@ pub(super) fn signal(asked: Asked) -> Result<Next, Problem> {
         let unchanged = known.is_some_and(|known| {
             known
                 .split(',')
-                .any(|tag| tag.trim().trim_start_matches("W/") == etag)
+                .map(|tag| tag.trim().trim_start_matches("W/"))
+                .any(|tag| tag == etag || tag == "*")
         });
         let mut response = if unchanged {
             Response {

@@ -101,7 +101,7 @@ impl Feed {
             });
         }
         if push.state.version > source.state.version {
-            if push.state.trusts != source.state.trusts {
+            if push.state.trusts != known.as_ref().and_then(|known| known.state.trusts) {
                 self.city_due.get_or_insert(now.plus(CITY_DELAY));
                 fx.write(feed::save_city(&self.city, self.city_due));
             }

@@ -369,9 +369,8 @@ impl Room {
             self.close(conn, Close::TooBig, fx);
             return Ok(());
         };
-        // The feed's epoch is told to everybody. A symbol's, only once there is something to
-        // keep: else a reader could fill the disk with rooms of symbols that do not exist.
-        fx.durable = matches!(self.kind, Kind::Feed(_));
+        // Whoever is told an epoch may resume with it, so it lasts from now on.
+        fx.durable = true;
         fx.outputs.push(Output::Attach { conn, attachment });
         let (epoch, top) = (self.log.epoch(), self.log.top());
         fx.send(

@@ -297,11 +297,6 @@ fn a_reader_creates_no_room() {
     check_in(
         &mut world,
         "
-        > connect XYZ 1
-        1 < welcome e1 #0
-        1 < snapshot [], no city
-        > say 1 {\"type\":\"ping\"}
-        1 < pong e1 #0
         > latest XYZ
         UnknownSymbol
         > approve XYZ BUY alice
