@@ -153,19 +153,26 @@ pub struct Verifier {
     audience: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct RawClaims {
+/// What is read of a token; a NumericDate may have a fraction (RFC 7519 section 2).
+#[derive(Deserialize)]
+struct Read {
     sub: String,
     role: Role,
     exp: f64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     nbf: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    iat: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    iss: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    aud: Option<serde_json::Value>,
+}
+
+/// What is written into a token, in whole seconds.
+#[derive(Serialize)]
+struct Signed<'a> {
+    sub: &'a str,
+    role: Role,
+    iat: i64,
+    exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<&'a str>,
 }
 
 impl Verifier {
@@ -203,7 +210,7 @@ impl Verifier {
             validation.required_spec_claims.insert("iss".into());
         }
         let key = DecodingKey::from_secret(&self.secret.0);
-        let claims = jsonwebtoken::decode::<RawClaims>(token, &key, &validation)
+        let claims = jsonwebtoken::decode::<Read>(token, &key, &validation)
             .map_err(|_| AuthError::Invalid)?
             .claims;
         let expires_at = seconds(claims.exp)?;
@@ -234,22 +241,16 @@ impl Verifier {
     /// # Errors
     /// [`AuthError::Invalid`] when the claims cannot be signed.
     pub fn sign(&self, claims: &Claims, now: Millis) -> Result<String, AuthError> {
-        #[allow(
-            clippy::cast_precision_loss,
-            reason = "seconds of a date are far below 2^53"
-        )]
-        let seconds = |at: Millis| (at.0 / 1000) as f64;
-        let raw = RawClaims {
-            sub: claims.sub.clone(),
+        let claims = Signed {
+            sub: &claims.sub,
             role: claims.role,
-            exp: seconds(claims.expires_at),
-            nbf: None,
-            iat: Some(seconds(now)),
-            iss: self.issuer.clone(),
-            aud: self.audience.clone().map(Into::into),
+            iat: now.0.div_euclid(1000),
+            exp: claims.expires_at.0.div_euclid(1000),
+            iss: self.issuer.as_deref(),
+            aud: self.audience.as_deref(),
         };
         let key = EncodingKey::from_secret(&self.secret.0);
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &raw, &key)
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key)
             .map_err(|_| AuthError::Invalid)
     }
 }

@@ -134,6 +134,16 @@ impl Problem {
         self
     }
 
+    /// The same words under another name.
+    #[must_use]
+    pub fn renamed(self, slug: Slug) -> Self {
+        Self {
+            slug,
+            status: slug.status(),
+            ..self
+        }
+    }
+
     /// Adds a member.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {

@@ -105,11 +105,13 @@ pub(super) fn approve(asked: Asked) -> Result<Next, Problem> {
 
 /// There is no signal to decide on, whether or not anybody has heard of the symbol.
 fn undecided(error: CallError, symbol: Option<&Symbol>) -> Problem {
-    let error = match error {
-        CallError::Reject(Reject::UnknownSymbol) => CallError::Reject(Reject::NoSignal),
-        CallError::Reject(_) | CallError::Fault { .. } => error,
-    };
-    failed(error, symbol, false)
+    let known = error != CallError::Reject(Reject::UnknownSymbol);
+    let problem = failed(error, symbol, false);
+    if known {
+        problem
+    } else {
+        problem.renamed(Slug::NoSignal)
+    }
 }
 
 fn proposal(

@@ -164,7 +164,13 @@ impl SymbolRoom {
         turn: &mut Turn<'_>,
     ) -> Result<Reply, Failure> {
         let Some(current) = &mut self.latest else {
-            return Err(Reject::NoSignal.into());
+            let known = bars::any(turn.sql)?;
+            return Err(if known {
+                Reject::NoSignal
+            } else {
+                Reject::UnknownSymbol
+            }
+            .into());
         };
         if proposal
             .conditions

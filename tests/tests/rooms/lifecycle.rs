@@ -115,7 +115,7 @@ fn what_is_missing_is_said() {
         > approvals AAPL
         UnknownSymbol
         > approve AAPL BUY alice
-        NoSignal
+        UnknownSymbol
         > bars AAPL short
         25 accepted, 0 replaced, 0 unchanged
         > compute AAPL

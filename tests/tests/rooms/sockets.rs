@@ -300,7 +300,7 @@ fn a_reader_creates_no_room() {
         > latest XYZ
         UnknownSymbol
         > approve XYZ BUY alice
-        NoSignal
+        UnknownSymbol
         > signals feed
         []
         ",
