@@ -8,6 +8,7 @@ pub mod clock;
 mod demo;
 mod drive;
 mod files;
+pub mod follow;
 mod http;
 mod phase;
 pub mod random;
