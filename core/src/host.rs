@@ -4,6 +4,9 @@
 //! anybody hear of them. When the commit fails, the memory is dropped and nobody hears anything;
 //! the next event restores the room from the database.
 
+use std::sync::Arc;
+
+use crate::auth::Verifier;
 use crate::config::RoomConfig;
 use crate::room::call::{Call, Position, Push, Reject, Reply};
 use crate::room::effects::{Effects, Output};
@@ -52,6 +55,7 @@ pub struct Host<S> {
     sql: S,
     room: Option<Room>,
     announced: Option<Position>,
+    verifier: Option<Arc<Verifier>>,
 }
 
 impl<S: Sql> Host<S> {
@@ -65,7 +69,16 @@ impl<S: Sql> Host<S> {
             sql,
             room: None,
             announced: None,
+            verifier: None,
         }
+    }
+
+    /// Lets sockets replace their tokens by what `verifier` accepts; without it `authenticate`
+    /// is refused.
+    #[must_use]
+    pub fn trusting(mut self, verifier: Arc<Verifier>) -> Self {
+        self.verifier = Some(verifier);
+        self
     }
 
     /// The room's database.
@@ -165,13 +178,15 @@ impl<S: Sql> Host<S> {
                 Err(_) => sockets.close(conn, Close::Restarting),
             }
         }
-        Room::restore(
+        let mut room = Room::restore(
             &self.name,
             self.config,
             &self.fresh_epoch,
             attached,
             &self.sql,
-        )
+        )?;
+        room.trust(self.verifier.clone());
+        Ok(room)
     }
 
     fn commit(&self, room: &mut Room, fx: &Effects) -> Result<(), SqlError> {

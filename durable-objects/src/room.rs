@@ -6,16 +6,17 @@
 )]
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use futures_util::future::{Either, select};
-use signalroom_core::config::RoomConfig;
+use signalroom_core::config::{Config, RoomConfig};
 use signalroom_core::host::{Host, HostError};
 use signalroom_core::room::Event;
 use signalroom_core::room::call::{Ack, Call, Reply};
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::socket::{ConnId, Hello};
 use signalroom_core::time::Millis;
-use signalroom_core::wire::limits::SUBPROTOCOL;
+use signalroom_core::wire::limits::{SILENCE_MS, SUBPROTOCOL};
 use worker::{
     Date, Delay, DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket,
     WebSocketIncomingMessage, WebSocketPair, durable_object,
@@ -41,6 +42,7 @@ struct Inner {
     host: Host<DurableSql>,
     sockets: SocketList,
     armed: Option<Millis>,
+    woken: Millis,
 }
 
 /// The platform's clock.
@@ -73,12 +75,17 @@ impl Room {
         let var = |key: &str| self.env.var(key).ok().map(|value| value.to_string());
         let config = RoomConfig::from_vars(var).map_err(|error| failed(&error))?;
         let sql = DurableSql::new(&self.state);
-        let host = Host::new(name.clone(), config, ask::fresh_id(), sql);
+        let mut host = Host::new(name.clone(), config, ask::fresh_id(), sql);
+        // Without a secret the Worker lets nobody in; what a room owes is delivered all the same.
+        if let Ok(config) = Config::from_vars(var) {
+            host = host.trusting(Arc::new(config.verifier));
+        }
         Ok(Inner {
             name,
             host,
             sockets: SocketList::default(),
             armed: None,
+            woken: now(),
         })
     }
 
@@ -165,7 +172,10 @@ impl Room {
         let conn = ConnId(ask::fresh_number());
         let pair = WebSocketPair::new()?;
         platform::accept(&self.state, &pair.server, &[&conn.to_string()])?;
-        self.with(|inner, state| inner.sockets.add(state, conn, pair.server))?;
+        self.with(|inner, state| {
+            inner.sockets.add(state, conn, pair.server);
+            inner.sockets.hear(conn, now());
+        })?;
         self.on_event(Event::Connected { conn, hello })?;
         let response = Response::from_websocket(pair.client)?;
         if batch {
@@ -174,6 +184,22 @@ impl Room {
                 .set("sec-websocket-protocol", SUBPROTOCOL)?;
         }
         Ok(response)
+    }
+
+    /// Tells the room which sockets have been silent for too long: not heard of since this
+    /// instance woke, and no ping answered by the runtime meanwhile. Only when awake anyway.
+    fn close_silent(&self) -> Result<()> {
+        let silent = self.with(|inner, state| {
+            let since = now().plus(-SILENCE_MS);
+            if inner.woken > since {
+                return Vec::new();
+            }
+            inner.sockets.silent_since(state, since)
+        })?;
+        for conn in silent {
+            self.on_event(Event::Silent { conn })?;
+        }
+        Ok(())
     }
 
     fn on_closed(&self, socket: &WebSocket) -> Result<()> {
@@ -209,6 +235,7 @@ impl DurableObject for Room {
 
     async fn alarm(&self) -> Result<Response> {
         self.with(|inner, _| inner.armed = None)?;
+        self.close_silent()?;
         self.on_event(Event::Alarm)?;
         self.deliver().await?;
         self.arm().await?;
@@ -227,6 +254,7 @@ impl DurableObject for Room {
         let Some(conn) = conn_id(&self.state, &socket) else {
             return Ok(());
         };
+        self.with(|inner, _| inner.sockets.hear(conn, now()))?;
         self.on_event(match message {
             WebSocketIncomingMessage::String(text) => Event::Text { conn, text },
             WebSocketIncomingMessage::Binary(bytes) => Event::Binary {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use signalroom_core::host::Sockets;
 use signalroom_core::room::socket::ConnId;
+use signalroom_core::time::Millis;
 use signalroom_core::wire::close::Close;
 use signalroom_core::wire::frame::Frame;
 use signalroom_core::wire::limits::PING;
@@ -13,7 +14,11 @@ use crate::platform::{self, SharedText};
 
 /// The open sockets, as known since the wake-up.
 #[derive(Debug, Default)]
-pub(crate) struct SocketList(Option<BTreeMap<ConnId, WebSocket>>);
+pub(crate) struct SocketList {
+    open: Option<BTreeMap<ConnId, WebSocket>>,
+    /// When each last sent something that woke the room, or was accepted.
+    heard: BTreeMap<ConnId, Millis>,
+}
 
 impl SocketList {
     /// The list together with the state it is read from.
@@ -26,15 +31,33 @@ impl SocketList {
         self.read(state).insert(conn, socket);
     }
 
+    /// Notes that a socket sent something.
+    pub(crate) fn hear(&mut self, conn: ConnId, now: Millis) {
+        self.heard.insert(conn, now);
+    }
+
+    /// The sockets of which nothing was heard since `since`, pings the runtime answered included.
+    pub(crate) fn silent_since(&mut self, state: &State, since: Millis) -> Vec<ConnId> {
+        let heard = self.heard.clone();
+        let sockets = self.read(state).iter();
+        let silent = sockets.filter(|(conn, socket)| {
+            let answered = platform::auto_responded_at(state, socket).ok().flatten();
+            let recently = answered.is_some_and(|at| at >= since.0 as f64);
+            !recently && heard.get(conn).is_none_or(|at| *at < since)
+        });
+        silent.map(|(conn, _)| *conn).collect()
+    }
+
     /// Forgets a socket that is gone.
     pub(crate) fn remove(&mut self, conn: ConnId) {
-        if let Some(sockets) = &mut self.0 {
+        self.heard.remove(&conn);
+        if let Some(sockets) = &mut self.open {
             sockets.remove(&conn);
         }
     }
 
     fn read(&mut self, state: &State) -> &mut BTreeMap<ConnId, WebSocket> {
-        self.0.get_or_insert_with(|| {
+        self.open.get_or_insert_with(|| {
             let sockets = state.get_websockets().into_iter();
             sockets
                 .filter_map(|socket| Some((conn_id(state, &socket)?, socket)))

@@ -126,6 +126,7 @@ impl Server {
         let settings = Settings {
             rooms,
             config: config.room,
+            verifier: Arc::new(config.verifier.clone()),
             hibernate: options.hibernate,
             _lock: lock,
         };

@@ -8,6 +8,7 @@
 pub mod call;
 pub mod effects;
 mod feed;
+mod listeners;
 pub mod log;
 pub mod name;
 pub mod signal;
@@ -15,10 +16,11 @@ pub mod socket;
 mod symbol_room;
 mod talk;
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use crate::auth::Verifier;
 use crate::config::RoomConfig;
 use crate::store::{Blank, Sql, SqlError, feed as feed_store, schema, signals as signal_store};
 use crate::symbol::Symbol;
@@ -30,6 +32,7 @@ use crate::wire::{limits, server};
 use call::{Ack, Call, City, EventKind, Position, Push, Reject, Reply, Slice};
 use effects::{Effects, Output};
 use feed::Feed;
+use listeners::Listeners;
 use log::{Log, json};
 use name::RoomName;
 use socket::{Attachment, ConnId, Hello, ResumeFrom};
@@ -61,6 +64,11 @@ pub enum Event {
     },
     /// A socket is gone.
     Closed {
+        /// Which socket.
+        conn: ConnId,
+    },
+    /// Nothing was heard from a socket for [`limits::SILENCE_MS`].
+    Silent {
         /// Which socket.
         conn: ConnId,
     },
@@ -114,8 +122,9 @@ pub struct Room {
     config: RoomConfig,
     created: bool,
     log: Log,
-    sockets: BTreeMap<ConnId, Attachment>,
+    sockets: Listeners,
     kind: Kind,
+    verifier: Option<Arc<Verifier>>,
 }
 
 impl Room {
@@ -161,7 +170,13 @@ impl Room {
             log,
             sockets,
             kind,
+            verifier: None,
         })
+    }
+
+    /// Lets sockets replace their tokens by what `verifier` accepts.
+    pub(crate) fn trust(&mut self, verifier: Option<Arc<Verifier>>) {
+        self.verifier = verifier;
     }
 
     /// Whether the room exists in its database.
@@ -186,10 +201,11 @@ impl Room {
 
     /// The earliest moment the room wants to be woken.
     pub fn next_deadline(&self) -> Option<Millis> {
-        match &self.kind {
+        let own = match &self.kind {
             Kind::Symbol(room) => room.next_deadline(&self.log),
             Kind::Feed(feed) => feed.next_deadline(),
-        }
+        };
+        own.into_iter().chain(self.sockets.next_due()).min()
     }
 
     /// The next batch owed to the downstream, if one may be sent now.
@@ -225,10 +241,16 @@ impl Room {
                     self.refuse(conn, &BadMessage::Binary, now, fx);
                 }
             }
-            Event::Closed { conn } => {
-                self.sockets.remove(&conn);
+            Event::Closed { conn } => self.sockets.remove(conn),
+            Event::Silent { conn } => {
+                if self.sockets.get(conn).is_some() {
+                    self.close(conn, Close::NoHeartbeat, fx);
+                }
             }
-            Event::Alarm => self.refresh_city(now, sql, fx)?,
+            Event::Alarm => {
+                self.tell_expiry(now, fx);
+                self.refresh_city(now, sql, fx)?;
+            }
             Event::Acked(ack) => self.on_delivery(Some(ack), now, sql, fx),
             Event::PushFailed => self.on_delivery(None, now, sql, fx),
         }
@@ -312,6 +334,9 @@ impl Room {
                 | Call::Approve(_) => return Err(Reject::Misdirected.into()),
             },
         };
+        if !published.is_empty() {
+            self.tell_expiry(now, fx);
+        }
         for event in published {
             self.fan_out(event, fx);
         }
@@ -319,8 +344,8 @@ impl Room {
     }
 
     fn fan_out(&self, event: Published, fx: &mut Effects) {
-        let wanted = |(conn, socket): (&ConnId, &Attachment)| {
-            socket.wants(event.kind, &event.symbol).then_some(*conn)
+        let wanted = |(conn, socket): (ConnId, &Attachment)| {
+            socket.wants(event.kind, &event.symbol).then_some(conn)
         };
         fx.broadcast(
             self.sockets.iter().filter_map(wanted).collect(),
@@ -350,7 +375,7 @@ impl Room {
                 .sockets
                 .iter()
                 .filter(|(_, socket)| socket.city)
-                .map(|(conn, _)| *conn);
+                .map(|(conn, _)| conn);
             fx.broadcast(followers.collect(), frame);
         }
         Ok(())
@@ -372,11 +397,15 @@ impl Room {
         // Whoever is told an epoch may resume with it, so it lasts from now on.
         fx.durable = true;
         fx.outputs.push(Output::Attach { conn, attachment });
-        let (epoch, top) = (self.log.epoch(), self.log.top());
-        fx.send(
-            conn,
-            server::welcome(&conn.to_string(), epoch, top, hello.expires_at, now),
-        );
+        let welcome = server::Welcome {
+            connection_id: &conn.to_string(),
+            epoch: self.log.epoch(),
+            seq: self.log.top(),
+            expires_at: hello.expires_at,
+            ping_interval_ms: limits::PING_INTERVAL_MS,
+            reconnect_window_ms: limits::reconnect_window_ms(self.sockets.len() + 1),
+        };
+        fx.send(conn, server::encode("welcome", welcome, now));
         let recovered = match &hello.resume {
             Some(from) => self.resume(conn, &socket, from, now, sql, fx)?,
             None => false,

@@ -138,6 +138,8 @@ pub struct Attachment {
     pub filter: Filter,
     /// Whether it follows the city state.
     pub city: bool,
+    /// Whether it was told that its token is about to expire.
+    pub warned: bool,
     /// Bad messages so far.
     pub bad_messages: u8,
 }
@@ -169,6 +171,7 @@ impl Attachment {
                 .as_ref()
                 .map_or_else(Filter::all, |symbols| Filter::all().with(symbols)),
             city: hello.city,
+            warned: false,
             bad_messages: 0,
         }
     }

@@ -28,7 +28,7 @@ impl Room {
     }
 
     fn obey(&mut self, conn: ConnId, message: Message, now: Millis, fx: &mut Effects) {
-        let Some(socket) = self.sockets.get(&conn) else {
+        let Some(socket) = self.sockets.get(conn) else {
             return;
         };
         let mut changed = socket.clone();
@@ -75,6 +75,23 @@ impl Room {
                 let kind = "city_state_unsubscription_confirmed";
                 replies.push(server::encode(kind, serde_json::Map::new(), now));
             }
+            Message::Authenticate { token } => {
+                let claims = self.verifier.as_ref().map(|v| v.verify(&token, now));
+                let Some(Ok(claims)) = claims
+                    .filter(|claims| claims.as_ref().is_ok_and(|claims| claims.sub == socket.sub))
+                else {
+                    return self.refuse(conn, &BadMessage::Unauthorized, now, fx);
+                };
+                changed.role = claims.role;
+                changed.expires_at = claims.expires_at;
+                changed.warned = false;
+                let expires_at = claims.expires_at;
+                replies.push(server::encode(
+                    "authenticated",
+                    server::Expiry { expires_at },
+                    now,
+                ));
+            }
             Message::Ping { timestamp } => {
                 let data = server::Pong {
                     timestamp: now,
@@ -95,6 +112,23 @@ impl Room {
         }
     }
 
+    /// Warns sockets whose tokens are about to expire, and closes those whose have: nothing that
+    /// is sent afterwards reaches them.
+    pub(super) fn tell_expiry(&mut self, now: Millis, fx: &mut Effects) {
+        while let Some((conn, socket)) = self.sockets.due(now) {
+            let expires_at = socket.expires_at;
+            if expires_at <= now {
+                self.close(conn, Close::TokenExpired, fx);
+                continue;
+            }
+            let mut warned = socket.clone();
+            warned.warned = true;
+            let data = server::Expiry { expires_at };
+            fx.send(conn, server::encode("token_expiring", data, now));
+            self.keep(conn, warned, fx);
+        }
+    }
+
     /// Whether a symbol room's socket names other symbols than the room's.
     fn strangers(&self, symbols: &[Symbol]) -> bool {
         match &self.name {
@@ -105,7 +139,7 @@ impl Room {
 
     /// Remembers a socket's new state, here and with the platform.
     fn keep(&mut self, conn: ConnId, socket: Attachment, fx: &mut Effects) {
-        if self.sockets.get(&conn) == Some(&socket) {
+        if self.sockets.get(conn) == Some(&socket) {
             return;
         }
         match socket.encode() {
@@ -118,7 +152,7 @@ impl Room {
     }
 
     pub(super) fn refuse(&mut self, conn: ConnId, bad: &BadMessage, now: Millis, fx: &mut Effects) {
-        let Some(socket) = self.sockets.get(&conn) else {
+        let Some(socket) = self.sockets.get(conn) else {
             return;
         };
         let mut changed = socket.clone();
@@ -132,7 +166,7 @@ impl Room {
     }
 
     pub(super) fn close(&mut self, conn: ConnId, close: Close, fx: &mut Effects) {
-        self.sockets.remove(&conn);
+        self.sockets.remove(conn);
         fx.outputs.push(Output::Close { conn, close });
     }
 }

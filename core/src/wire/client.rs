@@ -21,6 +21,11 @@ pub enum Message {
     SubscribeCity,
     /// Stop following the city state.
     UnsubscribeCity,
+    /// Replaces the socket's token.
+    Authenticate {
+        /// A JWT.
+        token: String,
+    },
     /// Asks for the position reached; `timestamp` comes back as `echo`.
     Ping {
         /// Any JSON value.
@@ -40,9 +45,9 @@ pub enum BadMessage {
     /// A `type` nobody knows.
     #[error("unknown message type")]
     UnknownType,
-    /// A `type` that this version does not answer yet.
-    #[error("not available yet")]
-    NotImplemented,
+    /// A token that is not valid, or another subject's.
+    #[error("not a valid token of this socket's subject")]
+    Unauthorized,
     /// `data` does not have the message's shape.
     #[error("{0}")]
     InvalidData(&'static str),
@@ -55,7 +60,7 @@ impl BadMessage {
             Self::Malformed => "malformed",
             Self::Binary => "binary",
             Self::UnknownType => "unknown_type",
-            Self::NotImplemented => "not_implemented",
+            Self::Unauthorized => "unauthorized",
             Self::InvalidData(_) => "invalid",
         }
     }
@@ -72,6 +77,11 @@ struct Envelope<'a> {
 struct Symbols {
     symbol: Option<String>,
     symbols: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Token {
+    token: String,
 }
 
 #[derive(Deserialize)]
@@ -102,7 +112,9 @@ pub fn decode(text: &str) -> Result<Message, BadMessage> {
         "ping" => serde_json::from_str(data)
             .map(|Ping { timestamp }| Message::Ping { timestamp })
             .map_err(|_| BadMessage::InvalidData("\"timestamp\" may come once")),
-        "authenticate" => Err(BadMessage::NotImplemented),
+        "authenticate" => serde_json::from_str(data)
+            .map(|Token { token }| Message::Authenticate { token })
+            .map_err(|_| BadMessage::InvalidData("\"data\" is {\"token\": text}")),
         _ => Err(BadMessage::UnknownType),
     }
 }
@@ -179,8 +191,8 @@ mod tests {
             "invalid"
         );
         assert_eq!(
-            refused(r#"{"type":"authenticate","data":{"token":"x"}}"#),
-            "not_implemented"
+            refused(r#"{"type":"authenticate","data":{"token":7}}"#),
+            "invalid"
         );
     }
 }

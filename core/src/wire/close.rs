@@ -7,6 +7,12 @@ pub enum Close {
     TooBig,
     /// The server is going away and comes back.
     Restarting,
+    /// The socket's token has expired.
+    TokenExpired,
+    /// The client reads more slowly than it is written to.
+    SlowReader,
+    /// Nothing was heard for three ping intervals.
+    NoHeartbeat,
     /// Too many bad messages.
     BadMessages,
 }
@@ -17,6 +23,9 @@ impl Close {
         match self {
             Self::TooBig => 1009,
             Self::Restarting => 1012,
+            Self::TokenExpired => 4001,
+            Self::SlowReader => 4008,
+            Self::NoHeartbeat => 4012,
             Self::BadMessages => 4500,
         }
     }
@@ -26,6 +35,9 @@ impl Close {
         match self {
             Self::TooBig => "message over 16 KiB",
             Self::Restarting => "restarting, come back",
+            Self::TokenExpired => "token expired, bring a fresh one",
+            Self::SlowReader => "too slow a reader",
+            Self::NoHeartbeat => "no heartbeat",
             Self::BadMessages => "too many bad messages",
         }
     }

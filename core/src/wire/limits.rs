@@ -15,8 +15,22 @@ pub const MAX_BAD_MESSAGES: u8 = 10;
 /// How often clients send the bare text `ping`, milliseconds.
 pub const PING_INTERVAL_MS: u32 = 15_000;
 
-/// Over how long clients spread a first reconnect, milliseconds.
+/// How long a client may be silent before it is closed with 4012, milliseconds: three pings.
+pub const SILENCE_MS: i64 = 3 * PING_INTERVAL_MS as i64;
+
+/// How long before its token expires a socket is told, milliseconds.
+pub const TOKEN_WARNING_MS: i64 = 60_000;
+
+/// Over how long clients spread a first reconnect at least, milliseconds.
 pub const RECONNECT_WINDOW_MS: u32 = 5_000;
+
+/// Over how long clients spread a first reconnect, milliseconds: a room takes about 500 new
+/// sockets a second, whatever the number that lost it at once.
+pub fn reconnect_window_ms(sockets: usize) -> u32 {
+    u32::try_from(sockets.saturating_mul(2))
+        .unwrap_or(u32::MAX)
+        .clamp(RECONNECT_WINDOW_MS, 60_000)
+}
 
 /// Messages in one array frame, at most.
 pub const MAX_BATCH: usize = 100;

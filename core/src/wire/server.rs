@@ -4,7 +4,6 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::frame::Frame;
-use super::limits;
 use crate::room::call::City;
 use crate::time::Millis;
 
@@ -66,6 +65,13 @@ pub struct Pong<'a> {
     pub seq: i64,
 }
 
+/// When a socket's token expires: `token_expiring` and `authenticated`.
+#[derive(Debug, Serialize)]
+pub struct Expiry {
+    /// The moment.
+    pub expires_at: Millis,
+}
+
 #[derive(Serialize)]
 struct ErrorData<'a> {
     code: &'a str,
@@ -100,25 +106,6 @@ pub fn confirmation(kind: &str, symbol: &str, now: Millis) -> Frame {
 /// What the runtime answers the bare text `ping` with, without waking the room.
 pub fn bare_pong(epoch: &str, seq: i64) -> String {
     format!(r#"{{"type":"pong","data":{{"epoch":"{epoch}","seq":{seq}}}}}"#)
-}
-
-/// The `welcome` of a new socket.
-pub fn welcome(
-    connection_id: &str,
-    epoch: &str,
-    seq: i64,
-    expires_at: Millis,
-    now: Millis,
-) -> Frame {
-    let data = Welcome {
-        connection_id,
-        epoch,
-        seq,
-        expires_at,
-        ping_interval_ms: limits::PING_INTERVAL_MS,
-        reconnect_window_ms: limits::RECONNECT_WINDOW_MS,
-    };
-    encode("welcome", data, now)
 }
 
 fn envelope(kind: &str, data: impl Serialize, timestamp: Millis, seq: Option<i64>) -> Frame {

@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use signalroom_core::auth::Verifier;
 use signalroom_core::config::RoomConfig;
 use signalroom_core::room::Event;
 use signalroom_core::room::call::{Call, CallError, Reply};
@@ -58,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) rooms: PathBuf,
     /// What rooms need to know.
     pub(crate) config: RoomConfig,
+    /// What sockets' fresh tokens are checked with.
+    pub(crate) verifier: Arc<Verifier>,
     /// When they forget.
     pub(crate) hibernate: Hibernate,
     /// Held until the last room is gone, so that no other instance starts before.

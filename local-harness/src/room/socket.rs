@@ -16,7 +16,7 @@ use signalroom_core::wire::close::Close;
 use signalroom_core::wire::limits;
 use tokio::io::AsyncReadExt;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as WsMessage, Utf8Bytes};
@@ -24,7 +24,10 @@ use tokio_tungstenite::tungstenite::{Error, Message as WsMessage, Utf8Bytes};
 use super::registry::{Handle, Message, Registry};
 use super::table::{Line, Outgoing, QUEUE};
 use crate::phase::{Phase, Phases};
-use crate::random;
+use crate::{clock, random};
+
+/// After so much silence the room is told.
+const SILENCE: Duration = Duration::from_millis(limits::SILENCE_MS as u64);
 
 /// What the library takes in at all; between this and the protocol's limit the room closes.
 const MAX_TAKEN: usize = 4 * limits::MAX_MESSAGE_BYTES;
@@ -120,10 +123,16 @@ impl Socket {
     async fn carry(&mut self, handle: &Handle) -> End {
         let conn = self.conn;
         let mut phases = self.phases.clone();
+        let mut last_heard = clock::in_(Duration::ZERO);
         loop {
             let heard = tokio::select! {
                 () = phases.reached(Phase::Draining) => return End::Close(Close::Restarting),
-                () = self.cut.notified() => return End::Close(Close::Restarting),
+                () = self.cut.notified() => return End::Close(Close::SlowReader),
+                () = sleep_until(last_heard + SILENCE) => {
+                    tell(handle, Event::Silent { conn }).await;
+                    last_heard = clock::in_(Duration::ZERO);
+                    continue;
+                }
                 outgoing = self.frames.recv() => {
                     if let Some(end) = self.write(outgoing).await {
                         return end;
@@ -132,6 +141,7 @@ impl Socket {
                 }
                 heard = self.stream.next() => heard,
             };
+            last_heard = clock::in_(Duration::ZERO);
             match heard {
                 Some(Ok(WsMessage::Text(text))) => {
                     let heartbeat = handle.heartbeat.get().filter(|_| text == limits::PING);
@@ -265,7 +275,7 @@ async fn unless_cut(
 ) -> Option<End> {
     tokio::select! {
         written = write => written.is_err().then_some(End::Gone),
-        () = cut.notified() => Some(End::Close(Close::Restarting)),
+        () = cut.notified() => Some(End::Close(Close::SlowReader)),
         () = phases.reached(Phase::Draining) => Some(End::Close(Close::Restarting)),
     }
 }

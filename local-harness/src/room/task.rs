@@ -342,6 +342,7 @@ impl Task {
         let settings = &self.registry.settings;
         let sql = SqliteSql::new(settings.rooms.join(file_name(&self.name)));
         Host::new(self.name.clone(), settings.config, random::hex::<8>(), sql)
+            .trusting(Arc::clone(&settings.verifier))
     }
 
     fn empty_seat(&self) -> Seat {

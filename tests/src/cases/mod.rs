@@ -21,6 +21,7 @@ mod processes;
 mod resume;
 mod signals;
 mod sockets;
+mod tokens;
 
 /// Every case, in the order of the contract.
 pub fn cases() -> Vec<Case> {
@@ -33,6 +34,7 @@ pub fn cases() -> Vec<Case> {
         lists::cases(),
         approve::cases(),
         sockets::cases(),
+        tokens::cases(),
         filters::cases(),
         resume::cases(),
         durable::cases(),

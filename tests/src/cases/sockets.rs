@@ -58,10 +58,6 @@ pub(super) fn cases() -> Vec<Case> {
             unknown_frames,
         ),
         Case::shared(
-            "sockets/authenticate is an error until a later issue",
-            authenticate,
-        ),
-        Case::shared(
             "sockets/a binary frame is an error and the socket stays",
             binary,
         ),
@@ -463,15 +459,6 @@ async fn unknown_frames(ctx: Ctx) -> Result<()> {
         }
         socket.position().await.context("the socket stays open")?;
     }
-    Ok(())
-}
-
-async fn authenticate(ctx: Ctx) -> Result<()> {
-    let mut socket = ctx.dial("/ws").open().await?.socket;
-    let token = ctx.minter().token("ann", Role::Viewer);
-    socket.send("authenticate", json!({"token": token})).await?;
-    is_error(&mut socket, "authenticate").await?;
-    socket.position().await?;
     Ok(())
 }
 

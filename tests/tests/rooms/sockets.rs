@@ -252,7 +252,7 @@ fn ten_bad_messages_close_and_good_ones_do_not_help() {
         > say 1 {\"type\":\"subscribe_symbol\",\"data\":{\"symbol\":\"A\",\"symbols\":[\"B\"]}}
         1 < error invalid
         > say 1 {\"type\":\"authenticate\",\"data\":{\"token\":\"x\"}}
-        1 < error not_implemented
+        1 < error unauthorized
         1 closed 4500
         > say 1 {\"type\":\"ping\"}
         no such socket
