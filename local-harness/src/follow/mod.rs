@@ -3,12 +3,13 @@
 //! [`Follower`] is plain data: what happened goes in as [`Input`], what is to be done comes out
 //! as [`Output`]s, to be done in order. It reads no clock and makes no randomness: `now` is the
 //! time of any steady clock, `random` a fresh number in [0, 1). The states and rules are the
-//! table in `docs/protocol.md`.
+//! table in `docs/protocol.md`; [`drive`] runs it over a real socket.
 //!
 //! The position moves only past what was handed out: [`Output::Reached`] follows the
 //! [`Output::Deliver`]s it counts, so whoever stores it then, after they are safe, continues
 //! exactly there with [`Follower::new`].
 
+pub mod drive;
 mod io;
 mod message;
 mod pace;
