@@ -89,13 +89,15 @@ impl Room {
         })
     }
 
-    fn on_event(&self, event: Event) -> Result<()> {
+    /// Takes an event, and arms the alarm for what it led to.
+    async fn on_event(&self, event: Event) -> Result<()> {
         let handled = self.with(|inner, state| {
             inner
                 .host
                 .on_event(event, now(), &mut inner.sockets.of(state))
         })?;
-        handled.map_err(|error| failed(&error))
+        handled.map_err(|error| failed(&error))?;
+        self.arm().await
     }
 
     /// Answers a call. One that wants its events in the feed waits for that, but not for ever:
@@ -122,7 +124,6 @@ impl Room {
             {
                 reply.settle(&ack);
             }
-            self.arm().await?;
         }
         Ok(Ok(reply))
     }
@@ -139,10 +140,10 @@ impl Room {
             match ask::ask(&self.env, &RoomName::Feed, &Call::Receive(push)).await {
                 Ok(Reply::Received(ack)) => {
                     newest = Some(ack.clone());
-                    self.on_event(Event::Acked(ack))?;
+                    self.on_event(Event::Acked(ack)).await?;
                 }
                 Ok(_) | Err(_) => {
-                    self.on_event(Event::PushFailed)?;
+                    self.on_event(Event::PushFailed).await?;
                     return Ok(newest);
                 }
             }
@@ -167,7 +168,7 @@ impl Room {
         }
     }
 
-    fn accept(&self, hello: Box<Hello>) -> Result<Response> {
+    async fn accept(&self, hello: Box<Hello>) -> Result<Response> {
         let batch = hello.batch;
         let conn = ConnId(ask::fresh_number());
         let pair = WebSocketPair::new()?;
@@ -176,7 +177,7 @@ impl Room {
             inner.sockets.add(state, conn, pair.server);
             inner.sockets.hear(conn, now());
         })?;
-        self.on_event(Event::Connected { conn, hello })?;
+        self.on_event(Event::Connected { conn, hello }).await?;
         let response = Response::from_websocket(pair.client)?;
         if batch {
             response
@@ -188,7 +189,7 @@ impl Room {
 
     /// Tells the room which sockets have been silent for too long: not heard of since this
     /// instance woke, and no ping answered by the runtime meanwhile. Only when awake anyway.
-    fn close_silent(&self) -> Result<()> {
+    async fn close_silent(&self) -> Result<()> {
         let silent = self.with(|inner, state| {
             let since = now().plus(-SILENCE_MS);
             if inner.woken > since {
@@ -197,16 +198,16 @@ impl Room {
             inner.sockets.silent_since(state, since)
         })?;
         for conn in silent {
-            self.on_event(Event::Silent { conn })?;
+            self.on_event(Event::Silent { conn }).await?;
         }
         Ok(())
     }
 
-    fn on_closed(&self, socket: &WebSocket) -> Result<()> {
+    async fn on_closed(&self, socket: &WebSocket) -> Result<()> {
         let Some(conn) = conn_id(&self.state, socket) else {
             return Ok(());
         };
-        self.on_event(Event::Closed { conn })?;
+        self.on_event(Event::Closed { conn }).await?;
         self.with(|inner, _| inner.sockets.remove(conn))
     }
 }
@@ -227,7 +228,7 @@ impl DurableObject for Room {
             return dev::answer(&mut request, &self.instance, &sql).await;
         }
         if let Some(hello) = ask::read_hello(&request)? {
-            return self.accept(hello);
+            return self.accept(hello).await;
         }
         let call = ask::read_call(&mut request).await?;
         ask::write_outcome(&self.on_call(call).await?)
@@ -235,10 +236,9 @@ impl DurableObject for Room {
 
     async fn alarm(&self) -> Result<Response> {
         self.with(|inner, _| inner.armed = None)?;
-        self.close_silent()?;
-        self.on_event(Event::Alarm)?;
+        self.close_silent().await?;
+        self.on_event(Event::Alarm).await?;
         self.deliver().await?;
-        self.arm().await?;
         Response::empty()
     }
 
@@ -262,6 +262,7 @@ impl DurableObject for Room {
                 bytes: bytes.len(),
             },
         })
+        .await
     }
 
     async fn websocket_close(
@@ -271,11 +272,11 @@ impl DurableObject for Room {
         reason: String,
         _was_clean: bool,
     ) -> Result<()> {
-        self.on_closed(&socket)?;
+        self.on_closed(&socket).await?;
         platform::answer_close(&socket, code, &reason)
     }
 
     async fn websocket_error(&self, socket: WebSocket, _error: Error) -> Result<()> {
-        self.on_closed(&socket)
+        self.on_closed(&socket).await
     }
 }
