@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 use crate::demo::{self, Demo};
 use crate::http::{self, DRAIN_DEADLINE, Shared};
 use crate::phase::{Phase, Phases};
-use crate::room::{Hibernate, Registry, Settings, room_files};
+use crate::room::{DRAIN_WINDOW, Hibernate, Registry, Settings, room_files};
 use crate::schedule;
 use crate::sql::SqliteSql;
 use crate::vars::DEFAULT_CRONS;
@@ -173,7 +173,7 @@ impl Server {
     }
 
     /// Stops in order: nothing new is accepted, requests are answered, sockets are told to come
-    /// back, databases are closed. Takes a few seconds at most.
+    /// back a few at a time, databases are closed. Takes at most half a minute.
     pub async fn stop(self) {
         let Self {
             phase,
@@ -184,7 +184,7 @@ impl Server {
         } = self;
         phase.send_replace(Phase::Draining);
         // Ends when the last connection and socket has.
-        let _ = timeout(DRAIN_DEADLINE, connections.recv()).await;
+        let _ = timeout(DRAIN_WINDOW + DRAIN_DEADLINE, connections.recv()).await;
         phase.send_replace(Phase::Stopped);
         drop(shared);
         if timeout(CLOSE_DEADLINE, tasks.recv()).await.is_err() {

@@ -10,7 +10,7 @@ mod table;
 mod task;
 
 pub(crate) use registry::{Registry, Settings, room_files};
-pub(crate) use socket::{Accepted, serve};
+pub(crate) use socket::{Accepted, DRAIN_WINDOW, serve};
 
 /// Messages that may wait for a room; senders wait beyond that.
 const MAILBOX: usize = 256;

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use signalroom_core::auth::Verifier;
@@ -73,6 +74,8 @@ pub(crate) struct Registry {
     pub(super) settings: Settings,
     pub(super) phases: Phases,
     rooms: Mutex<HashMap<RoomName, Arc<Handle>>>,
+    /// How many sockets are open, in all rooms.
+    pub(super) sockets: Arc<AtomicUsize>,
     /// Cloned into every task: when all clones are gone, all tasks are.
     alive: mpsc::Sender<()>,
 }
@@ -87,6 +90,7 @@ impl Registry {
                 settings,
                 phases,
                 rooms,
+                sockets: Arc::default(),
                 alive,
             }),
             gone,

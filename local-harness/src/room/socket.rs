@@ -4,6 +4,7 @@
 //! that does not read.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -16,7 +17,7 @@ use signalroom_core::wire::close::Close;
 use signalroom_core::wire::limits;
 use tokio::io::AsyncReadExt;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as WsMessage, Utf8Bytes};
@@ -25,6 +26,12 @@ use super::registry::{Handle, Message, Registry};
 use super::table::{Line, Outgoing, QUEUE};
 use crate::phase::{Phase, Phases};
 use crate::{clock, random};
+
+/// Over how long the sockets of a stopping server are closed at most; requests and goodbyes fit
+/// into the rest of half a minute.
+pub(crate) const DRAIN_WINDOW: Duration = Duration::from_secs(25);
+/// What each open socket adds to that time.
+const DRAIN_PER_SOCKET: Duration = Duration::from_millis(1);
 
 /// After so much silence the room is told.
 const SILENCE: Duration = Duration::from_millis(limits::SILENCE_MS as u64);
@@ -70,12 +77,14 @@ pub(crate) async fn serve(io: Upgraded, accepted: Accepted, registry: Arc<Regist
     };
     let conn = ConnId(random::number());
     let phases = registry.phases.clone();
+    let counted = Counted::new(&registry.sockets);
     let mut socket = Socket {
         stream,
         frames,
         cut,
         phases,
         conn,
+        counted,
     };
 
     let handle = registry.handle(&accepted.room);
@@ -117,16 +126,50 @@ struct Socket {
     cut: Arc<Notify>,
     phases: Phases,
     conn: ConnId,
+    counted: Counted,
+}
+
+/// One of the open sockets, as long as it lives.
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// When a socket closes after the server began to drain: spread by its id over a time that grows
+/// with the number of sockets, so that they do not all come back at once.
+fn drain_wait(conn: ConnId, open: usize) -> Duration {
+    let window = DRAIN_PER_SOCKET.saturating_mul(u32::try_from(open).unwrap_or(u32::MAX));
+    let share = u32::try_from(conn.0 % 1000).unwrap_or_default();
+    window.min(DRAIN_WINDOW) / 1000 * share
 }
 
 impl Socket {
     async fn carry(&mut self, handle: &Handle) -> End {
         let conn = self.conn;
-        let mut phases = self.phases.clone();
+        let (mut phases, mut stopped) = (self.phases.clone(), self.phases.clone());
+        let mut leaves = None;
         let mut last_heard = clock::in_(Duration::ZERO);
         loop {
             let heard = tokio::select! {
-                () = phases.reached(Phase::Draining) => return End::Close(Close::Restarting),
+                () = phases.reached(Phase::Draining), if leaves.is_none() => {
+                    let open = self.counted.0.load(Ordering::Relaxed);
+                    leaves = Some(clock::in_(drain_wait(conn, open)));
+                    continue;
+                }
+                () = sleep_until(leaves.unwrap_or(last_heard)), if leaves.is_some() => {
+                    return End::Close(Close::Restarting);
+                }
+                () = stopped.reached(Phase::Stopped) => return End::Gone,
                 () = self.cut.notified() => return End::Close(Close::SlowReader),
                 () = sleep_until(last_heard + SILENCE) => {
                     tell(handle, Event::Silent { conn }).await;
@@ -273,9 +316,14 @@ async fn unless_cut(
     cut: &Notify,
     phases: &mut Phases,
 ) -> Option<End> {
+    // A stopping server waits for a reader no longer than for a goodbye.
+    let drained = async {
+        phases.reached(Phase::Draining).await;
+        sleep(GOODBYE).await;
+    };
     tokio::select! {
         written = write => written.is_err().then_some(End::Gone),
         () = cut.notified() => Some(End::Close(Close::SlowReader)),
-        () = phases.reached(Phase::Draining) => Some(End::Close(Close::Restarting)),
+        () = drained => Some(End::Close(Close::Restarting)),
     }
 }
