@@ -7,12 +7,17 @@
 //!
 //! The expected numbers come from [`oracle`], an implementation of the golden README of its own,
 //! over the series of [`bars`].
+//!
+//! Beside that the rooms are driven without a runtime: by scripts and random commands over a
+//! [`bench`], and in a deterministic [`simulation`] of everything that can go wrong.
 
 pub mod bars;
+pub mod bench;
 pub mod case;
 pub mod cases;
 pub mod check;
 pub mod client;
 pub mod oracle;
 pub mod runner;
+pub mod simulation;
 pub mod target;

@@ -27,6 +27,8 @@ usage: cargo xtask <command>
   check-deploy             dry-run a deployment of every environment and check its bindings
   test [part...]           everything, or the named parts (a prefix such as `conformance` will do)
   bench [scores|import]    what the product promises about speed, measured
+  simulate [--seeds N] [--from S] | --seed N
+                           rooms, feed, clients and cron under every fault; one seed step by step
   tidy                     the rules about crates and files that no compiler checks";
 
 fn main() -> ExitCode {
@@ -54,6 +56,17 @@ fn bench(names: &[&str]) -> Result<()> {
     )
 }
 
+/// Runs the simulation; `args` are its own.
+fn simulate(args: &[&str]) -> Result<()> {
+    let runner = ["run", "--quiet", "-p", "signalroom-tests"];
+    shell::run(
+        shell::cargo()
+            .args(runner)
+            .args(["--bin", "simulate", "--"])
+            .args(args),
+    )
+}
+
 fn run(args: &[&str]) -> Result<ExitCode> {
     match args {
         ["setup"] => setup::run()?,
@@ -67,6 +80,7 @@ fn run(args: &[&str]) -> Result<ExitCode> {
             }
         }
         ["bench", names @ ..] => bench(names)?,
+        ["simulate", args @ ..] => simulate(args)?,
         ["test", parts @ ..] => return test::run(parts),
         ["help" | "--help" | "-h"] => println!("{USAGE}"),
         _ => bail!("{USAGE}"),

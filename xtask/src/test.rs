@@ -26,7 +26,7 @@ const WASM_CRATES: [&str; 6] = [
 /// A named part and what it does.
 type Part = (&'static str, fn() -> Result<Count>);
 
-const PARTS: [Part; 11] = [
+const PARTS: [Part; 12] = [
     ("setup", || one(setup::run())),
     ("fmt", || {
         one(shell::run(shell::cargo().args(["fmt", "--all", "--check"])))
@@ -35,6 +35,7 @@ const PARTS: [Part; 11] = [
     ("doc", doc),
     ("tidy", tidy),
     ("unit", unit),
+    ("simulation", simulation),
     ("build", || {
         one(build::run(Profile::Wasm).and_then(|()| build::check_exports()))
     }),
@@ -188,12 +189,20 @@ fn conformance(target: &str) -> Result<Count> {
         "conformance",
     ];
     let watched = shell::watch(shell::cargo().args(runner).args(["--", "--target", target]))?;
-    Ok(counted(&watched, |lines| {
-        lines
-            .last()
-            .and_then(|line| closing_line(line))
-            .unwrap_or_default()
-    }))
+    Ok(counted(&watched, last_line))
+}
+
+/// As many seeds as the simulation takes by itself.
+fn simulation() -> Result<Count> {
+    let runner = ["run", "--quiet", "-p", "signalroom-tests"];
+    let watched = shell::watch(shell::cargo().args(runner).args(["--bin", "simulate"]))?;
+    Ok(counted(&watched, last_line))
+}
+
+/// Reads the tally that a runner ends with.
+fn last_line(lines: &[String]) -> Count {
+    let tally = lines.last().and_then(|line| closing_line(line));
+    tally.unwrap_or_default()
 }
 
 /// What a runner reported; a runner that fails or reports nothing has at least one failure.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 use signalroom_core::host::Sockets;
 use signalroom_core::room::socket::ConnId;
-use signalroom_core::store::Sql;
+use signalroom_core::store::{Columns, Sql};
 use signalroom_core::wire::close::Close;
 use signalroom_core::wire::frame::Frame;
 
@@ -15,9 +15,28 @@ use super::sql::Disk;
 /// Something a room did to the outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
-    Sent { to: u64, text: String },
-    Attached { to: u64, attachment: String },
-    Closed { conn: u64, code: u16 },
+    /// A frame to one socket.
+    Sent {
+        /// The socket.
+        to: u64,
+        /// The frame.
+        text: String,
+    },
+    /// Something the platform keeps with a socket.
+    Attached {
+        /// The socket.
+        to: u64,
+        /// What is kept.
+        attachment: String,
+    },
+    /// The end of a socket.
+    Closed {
+        /// The socket.
+        conn: u64,
+        /// The close code.
+        code: u16,
+    },
+    /// What a bare ping is answered with from now on.
     AutoResponse(String),
 }
 
@@ -31,6 +50,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
+    /// No sockets yet; what is sent must be in `disk`.
     pub fn new(disk: Disk) -> Self {
         Self {
             open: BTreeMap::new(),
@@ -50,6 +70,7 @@ impl Recorder {
         self.open.remove(&ConnId(conn));
     }
 
+    /// Whether the room may still send to it.
     pub fn is_open(&self, conn: u64) -> bool {
         self.open.contains_key(&ConnId(conn))
     }
@@ -70,6 +91,9 @@ impl Recorder {
         let frame: Json = serde_json::from_str(text).expect("frames are JSON");
         let single = std::slice::from_ref(&frame);
         for message in frame.as_array().map_or(single, Vec::as_slice) {
+            if matches!(message["type"].as_str(), Some("welcome" | "pong")) {
+                self.check_position(&message["data"]);
+            }
             let Some(seq) = message["seq"].as_i64() else {
                 continue;
             };
@@ -79,6 +103,19 @@ impl Recorder {
             let held = held.expect("the database answers");
             assert!(!held.is_empty(), "sent, but not committed: {text}");
         }
+    }
+}
+
+impl Recorder {
+    /// A position that somebody is told is one that the database has.
+    fn check_position(&self, told: &Json) {
+        let sql = "SELECT (SELECT value FROM meta WHERE key = 'epoch'), \
+             (SELECT COALESCE(MAX(seq), 0) FROM events)";
+        let rows = self.disk.query(sql, &[]).expect("the database answers");
+        let top = rows[0].integer(1).expect("an integer");
+        let epoch = rows[0].text(0).expect("text");
+        assert_eq!(told["epoch"], epoch, "an epoch that is not committed");
+        assert!(told["seq"].as_i64() <= Some(top), "{told} beyond {top}");
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Fault {
     Middle,
     /// After everything was written.
     Commit,
+    /// Not at all: the process dies right after the commit, before anybody hears of it.
+    Crash,
 }
 
 /// A room's database; clones share it.
@@ -37,6 +39,7 @@ fn injected() -> SqlError {
 }
 
 impl Disk {
+    /// The database in a file, or in memory when that is `:memory:`.
     pub fn new(path: PathBuf) -> Self {
         Self(Rc::new(Inner {
             db: SqliteSql::new(path),
@@ -58,6 +61,9 @@ impl Disk {
     }
 
     /// How many rows a table has.
+    ///
+    /// # Panics
+    /// When the database does not answer.
     pub fn count(&self, table: &str) -> usize {
         let mut tables = self.dump().into_iter();
         let found = tables.find(|(name, _)| name == table);
@@ -65,6 +71,9 @@ impl Disk {
     }
 
     /// Everything in the database, table by table.
+    ///
+    /// # Panics
+    /// When the database does not answer.
     pub fn dump(&self) -> Vec<(String, Vec<Row>)> {
         let tables = self.query(
             "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
@@ -113,6 +122,9 @@ impl Sql for Disk {
             Ok(())
         });
         self.0.writing.set(false);
+        if done.is_ok() && fault == Some(Fault::Crash) {
+            return Err(injected());
+        }
         done
     }
 }

@@ -4,7 +4,8 @@
 use std::sync::LazyLock;
 
 use signalroom_core::signals::bar::Bar;
-use signalroom_tests::bars::{Shape, series_of};
+
+use crate::bars::{Shape, series_of};
 
 /// Sessions before day 0: enough for every score but the momentum's.
 const BEFORE: usize = 300;
@@ -12,7 +13,7 @@ const BEFORE: usize = 300;
 const DAYS: usize = 20;
 
 static ALL: LazyLock<Vec<Bar>> = LazyLock::new(|| {
-    let read = |bar: &signalroom_tests::bars::Bar| Bar {
+    let read = |bar: &crate::bars::Bar| Bar {
         date: bar.date.parse().expect("a date"),
         open: bar.open,
         high: bar.high,
@@ -31,6 +32,9 @@ pub fn history() -> &'static [Bar] {
 
 /// The bar of a day. On day 0 it suggests what `shape` says; with a `2` it has other numbers and
 /// suggests the same.
+///
+/// # Panics
+/// When there is no such shape.
 pub fn day(day: u32, shape: &str) -> Bar {
     let (close, volume) = match shape {
         "BUY" => (85.0, 10_000_000.0),
