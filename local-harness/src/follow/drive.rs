@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{self, ClientRequestBuilder};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use super::{Failed, Follower, Input, Message, Output, Position, Reason};
+use super::{Cause, Failed, Follower, Input, Message, Output, Position, Reason};
 use crate::{clock, random};
 
 /// How long a server may take to read a frame.
@@ -47,11 +47,11 @@ pub trait Host: Send {
     /// It cannot be noted.
     fn reached(&mut self, position: &Position) -> Result<(), Self::Error>;
 
-    /// Hears that the connection is lost, why, and how long until the next connect.
+    /// Hears that the connection is lost, why (in words too), and how long until the next connect.
     ///
     /// # Errors
     /// There shall be no next connect.
-    fn lost(&mut self, why: &str, wait: Duration) -> Result<(), Self::Error>;
+    fn lost(&mut self, cause: Cause, why: &str, wait: Duration) -> Result<(), Self::Error>;
 }
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -157,7 +157,7 @@ pub async fn drive<H: Host>(follower: &mut Follower, host: &mut H) -> Result<Rea
                         None => cause.to_string(),
                     };
                     let wait = u64::try_from(until.0 - now.0).unwrap_or_default();
-                    host.lost(&why, Duration::from_millis(wait))?;
+                    host.lost(cause, &why, Duration::from_millis(wait))?;
                 }
                 Output::WaitUntil(at) => {
                     let millis = u64::try_from(at.0).unwrap_or_default();

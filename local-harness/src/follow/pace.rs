@@ -20,6 +20,8 @@ pub(super) fn is_refusal(status: u16) -> bool {
 /// How fast a client comes back, and how long it waits for an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pace {
+    /// Longest window for a first reconnect, whatever the server names.
+    pub window: Duration,
     /// Shortest wait of the exponential backoff.
     pub least: Duration,
     /// Longest wait of the exponential backoff.
@@ -35,6 +37,7 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
+            window: Duration::from_secs(60),
             least: Duration::from_secs(3),
             most: Duration::from_secs(60),
             well: Duration::from_secs(10),
@@ -50,7 +53,7 @@ impl Pace {
     pub fn wait(&self, attempt: u32, window: Duration, random: f64) -> Duration {
         let random = random.clamp(0.0, 1.0);
         if attempt == 0 {
-            return window.mul_f64(random);
+            return window.min(self.window).mul_f64(random);
         }
         let doubled = self.least.saturating_mul(1 << attempt.min(16));
         let spread = doubled.min(self.most).saturating_sub(self.least);

@@ -221,6 +221,7 @@ fn comes_back_over_the_window_then_ever_more_slowly() {
     let pace = Pace::default();
     let window = Duration::from_secs(4);
     assert_eq!(pace.wait(0, window, 0.5), Duration::from_secs(2));
+    assert_eq!(pace.wait(0, Duration::MAX, 0.5), Duration::from_secs(30));
     assert_eq!(pace.wait(1, window, 0.0), Duration::from_secs(3));
     assert_eq!(pace.wait(1, window, 1.0), Duration::from_secs(6));
     assert_eq!(pace.wait(u32::MAX, window, 1.0), Duration::from_secs(60));

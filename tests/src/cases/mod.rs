@@ -12,6 +12,7 @@ mod access;
 mod approve;
 mod bad_input;
 mod command_line;
+mod crash;
 mod durable;
 mod filters;
 mod golden;
@@ -38,6 +39,7 @@ pub fn cases() -> Vec<Case> {
         filters::cases(),
         resume::cases(),
         durable::cases(),
+        crash::cases(),
         command_line::cases(),
         processes::cases(),
     ]

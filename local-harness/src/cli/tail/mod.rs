@@ -12,7 +12,7 @@ use reqwest::Url;
 use signalroom_core::auth::Role;
 use signalroom_core::symbol::Symbol;
 use signalroom_harness::follow::drive::{Host, drive};
-use signalroom_harness::follow::{Follower, Message, Position};
+use signalroom_harness::follow::{Cause, Follower, Message, Position};
 
 use self::state::State;
 use super::client::Remote;
@@ -117,7 +117,11 @@ impl Host for Terminal {
         }
     }
 
-    fn lost(&mut self, why: &str, wait: Duration) -> Result<()> {
+    fn lost(&mut self, cause: Cause, why: &str, wait: Duration) -> Result<()> {
+        // Another token is looked for; without one, that is the end.
+        if cause == Cause::Status(401) {
+            return Ok(());
+        }
         // Nobody waits for a server that was never there.
         if !self.seen {
             let server = self.address.origin().ascii_serialization();
