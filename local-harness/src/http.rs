@@ -40,7 +40,12 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) phases: Phases,
+    /// Whether the data are made up, which every answer then says.
+    pub(crate) generated: bool,
 }
+
+/// Marks answers about generated data.
+pub const DATA_HEADER: &str = "x-signalroom-data";
 
 /// Accepts connections until the server stops.
 pub(crate) async fn accept(
@@ -82,7 +87,15 @@ async fn connection(
     let mut phases = shared.phases.clone();
     let service = service_fn(|request| {
         let (shared, alive) = (Arc::clone(&shared), alive.clone());
-        async move { Ok::<_, Infallible>(answer(request, peer, shared, alive).await) }
+        async move {
+            let generated = shared.generated;
+            let mut answer = answer(request, peer, shared, alive).await;
+            if generated {
+                let mark = HeaderValue::from_static("generated");
+                answer.headers_mut().insert(DATA_HEADER, mark);
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

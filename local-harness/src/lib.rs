@@ -20,5 +20,6 @@ mod upload;
 pub mod vars;
 
 pub use demo::Demo;
+pub use http::DATA_HEADER;
 pub use room::Hibernate;
 pub use server::{Options, Server, StartError};

@@ -135,6 +135,7 @@ impl Server {
             config: Arc::new(config),
             registry,
             phases,
+            generated: demo != Demo::Real,
         });
         let (alive, connections) = mpsc::channel(1);
         tokio::spawn(http::accept(listener, Arc::clone(&shared), alive));

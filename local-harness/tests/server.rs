@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::{SinkExt, StreamExt};
 use signalroom_core::auth::{Claims, Role, Secret, Verifier};
-use signalroom_harness::{Demo, Hibernate, Options, Server, StartError, clock};
+use signalroom_harness::{DATA_HEADER, Demo, Hibernate, Options, Server, StartError, clock};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, ClientRequestBuilder, Message};
@@ -49,6 +49,15 @@ fn token() -> String {
     Verifier::new(secret, None, None)
         .sign(&claims, now)
         .expect("signs")
+}
+
+/// Whether answers say that the data are generated.
+async fn marked(server: &Server) -> bool {
+    let page = reqwest::get(format!("http://{}/", server.addr())).await;
+    let headers = page.expect("answers").headers().clone();
+    headers
+        .get(DATA_HEADER)
+        .is_some_and(|mark| mark == "generated")
 }
 
 /// Status and body of a request to `/api/v1`.
@@ -306,6 +315,7 @@ async fn a_demo_fills_an_empty_folder_alone() {
     timeout(Duration::from_secs(60), all)
         .await
         .expect("data within a minute");
+    assert!(marked(&server).await);
     server.stop().await;
     assert!(folder.path().join("GENERATED").exists());
 
@@ -313,6 +323,7 @@ async fn a_demo_fills_an_empty_folder_alone() {
     let server = start(real.path(), LAZY).await;
     let bars = format!("{HEADER}2024-01-02,1,2,1,2,5\n");
     assert_eq!(ask(&server, "PUT", "/symbols/A/bars", bars).await.0, 200);
+    assert!(!marked(&server).await);
     server.stop().await;
     let server = Server::start(Options {
         demo: true,

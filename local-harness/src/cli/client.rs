@@ -5,7 +5,7 @@ use clap::Args;
 use reqwest::{Method, RequestBuilder, Url};
 use serde_json::Value;
 use signalroom_core::auth::Role;
-use signalroom_harness::vars;
+use signalroom_harness::{DATA_HEADER, vars};
 
 /// How long a token made for one command is valid, milliseconds.
 const TTL: i64 = 12 * 3_600_000;
@@ -101,6 +101,9 @@ impl Client {
             }
             Err(error) => bail!("no answer from {server}: {}", innermost(&error)),
         };
+        if response.headers().contains_key(DATA_HEADER) {
+            eprintln!("generated data: none of it is real");
+        }
         let status = response.status();
         let text = response.text().await.context("the answer broke off")?;
         if !status.is_success() {
