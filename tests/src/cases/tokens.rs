@@ -11,7 +11,10 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::shared("tokens/a socket is warned, then closed with 4001", expires),
         Case::shared("tokens/a fresh token keeps the socket open", renewed),
-        Case::shared("tokens/only its subject's own valid token is taken", refused),
+        Case::shared(
+            "tokens/only its subject's own valid token is taken",
+            refused,
+        ),
     ]
 }
 
@@ -39,7 +42,9 @@ async fn renewed(ctx: Ctx) -> Result<()> {
     let mut witness = short_lived(&ctx, "/ws", &sub).await?;
     let warning = renewed.kind("token_expiring").await?;
     let token = ctx.minter().token(&sub, Role::Viewer);
-    renewed.send("authenticate", json!({"token": token})).await?;
+    renewed
+        .send("authenticate", json!({"token": token}))
+        .await?;
     let answer = renewed.kind("authenticated").await?;
     ensure!(
         answer["data"]["expires_at"].as_str() > warning["data"]["expires_at"].as_str(),
@@ -56,7 +61,9 @@ async fn renewed(ctx: Ctx) -> Result<()> {
 async fn refused(ctx: Ctx) -> Result<()> {
     let mut socket = ctx.dial("/ws").open().await?.socket;
     let somebody_else = ctx.minter().token(&ctx.user("mallory"), Role::Admin);
-    let late = ctx.minter().lasting(&ctx.user("viewer"), Role::Viewer, -3600);
+    let late = ctx
+        .minter()
+        .lasting(&ctx.user("viewer"), Role::Viewer, -3600);
     for token in [somebody_else.as_str(), late.as_str(), "not.a.token", ""] {
         socket.send("authenticate", json!({"token": token})).await?;
         let error = socket.kind("error").await?;
