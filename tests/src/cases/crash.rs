@@ -3,6 +3,7 @@
 //! `CRASH_ROUNDS` sets the number of kills, `CRASH_SEED` their moments.
 
 mod clients;
+mod tail;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use self::clients::{Client, Clients};
+use self::clients::Clients;
 use self::writer::{Desk, Writer};
 use super::import;
 use crate::bars::{self, Shape};
@@ -43,6 +44,12 @@ pub(super) fn cases() -> Vec<Case> {
             |ctx| killed(ctx, 3),
         )
         .only(&[Kind::Workerd]),
+        Case::own(
+            "crash/tail --state goes on where kill -9 stopped it",
+            &[],
+            tail::killed,
+        )
+        .only(&[Kind::Harness]),
     ]
 }
 
@@ -151,7 +158,9 @@ async fn agree(ctx: &Ctx, clients: &Clients, desk: &Desk, symbols: &[String]) ->
     for (number, client) in clients.all.iter().enumerate() {
         let address = client.address();
         if !logs.contains_key(&address) {
-            let log = log(client.dial(ctx), client, desk, symbols).await;
+            let epoch = json!(client.heard().epoch);
+            let symbols: Vec<&String> = symbols.iter().filter(|it| client.hears(it)).collect();
+            let log = log(client.dial(ctx), &epoch, desk, &symbols).await;
             logs.insert(address.clone(), log.with_context(|| address.clone())?);
         }
         let log = &logs[&address];
@@ -209,17 +218,17 @@ async fn agree(ctx: &Ctx, clients: &Clients, desk: &Desk, symbols: &[String]) ->
     Ok(())
 }
 
-/// The whole log as a client hears it that comes now and resumes from 0.
-async fn log(dial: Dial, client: &Client, desk: &Desk, symbols: &[String]) -> Result<Vec<Value>> {
-    let epoch = client.heard().epoch.clone().context("an epoch")?;
-    let mut fresh = dial.resume(&json!(epoch), 0).resumed().await?;
-    check::equal("the epoch", &fresh.welcome["epoch"], &json!(epoch))?;
+/// The whole log as a client hears it that comes now and resumes from 0. Call it when the last
+/// writes on `symbols` have been acknowledged.
+async fn log(dial: Dial, epoch: &Value, desk: &Desk, symbols: &[&String]) -> Result<Vec<Value>> {
+    let mut fresh = dial.resume(epoch, 0).resumed().await?;
+    check::equal("the epoch", &fresh.welcome["epoch"], epoch)?;
     check::equal("recovered", &fresh.resumed["recovered"], &json!(true))?;
     let mut log = fresh.missed;
     // The last thing each symbol's room did was acknowledged: with that, all of it has come.
     let last = desk.acked().last;
-    for symbol in symbols.iter().filter(|it| client.hears(it)) {
-        let id = last.get(symbol).context("a last approval")?;
+    for symbol in symbols {
+        let id = last.get(*symbol).context("a last approval")?;
         let is_last =
             |it: &Value| it["type"] == "approval_notification" && it["data"]["signal_id"] == *id;
         if !log.iter().any(is_last) {
