@@ -10,3 +10,4 @@ mod reconnect;
 mod resume;
 mod sockets;
 mod support;
+mod tokens;

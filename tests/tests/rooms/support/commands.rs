@@ -12,9 +12,8 @@ use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::SignalId;
 use signalroom_core::room::socket::{ConnId, Hello, ResumeFrom};
 use signalroom_core::store::SqlError;
-use signalroom_core::time::Millis;
 
-use super::world::{Fate, World, show};
+use super::world::{Fate, LASTING, World, show};
 use super::{bars, brief};
 
 const ALL: Page = Page {
@@ -133,7 +132,7 @@ impl World {
                 Outcome::done(format!("{rows} events"))
             }
             "connect" => self.connect(room, &words),
-            "say" | "bytes" | "long" | "gone" => self.socket(line, &words),
+            "say" | "bytes" | "long" | "quiet" | "gone" => self.socket(line, &words),
             "push" | "arrive" | "ack" | "lost" | "deliver" => self.carry(room, words.at(0)),
             _ => self.ask(room, &words),
         }
@@ -201,7 +200,10 @@ impl World {
         let hello = Box::new(Hello {
             sub: "alice".to_owned(),
             role: Role::Viewer,
-            expires_at: Millis(1_800_000_000_000),
+            expires_at: match words.named("for") {
+                Some(millis) => self.now.plus(millis.parse().expect("a number")),
+                None => LASTING,
+            },
             batch: words.flag("v1"),
             symbols,
             city: words.flag("city"),
@@ -242,6 +244,7 @@ impl World {
                 let text = line.splitn(3, ' ').nth(2).unwrap_or_default().to_owned();
                 Event::Text { conn, text }
             }
+            "quiet" => Event::Silent { conn },
             "long" => {
                 let text = "x".repeat(words.number(2));
                 Event::Text { conn, text }

@@ -10,11 +10,15 @@ use signalroom_core::room::call::{Ack, Call, Push, Reply};
 use signalroom_core::room::name::RoomName;
 use signalroom_core::store::{Columns, Sql, SqlError};
 use signalroom_core::time::Millis;
+use signalroom_core::wire::limits::TOKEN_WARNING_MS;
 use tempfile::TempDir;
 
 use super::brief;
 use super::sockets::{Done, Recorder};
 use super::sql::{Disk, Fault};
+
+/// When tokens expire that are to outlive every test.
+pub const LASTING: Millis = Millis(1_800_000_000_000);
 
 /// 2026-01-05T22:00:00Z.
 const START: Millis = Millis(1_767_650_400_000);
@@ -206,9 +210,11 @@ impl World {
             .expect("the database answers")
     }
 
+    /// What the room wants to be woken for, but for tokens that outlive every test.
     pub fn deadline(&mut self, room: &str) -> Option<Millis> {
         self.with(room, |host, _, sockets| host.next_deadline(sockets))
             .expect("the database answers")
+            .filter(|at| *at < LASTING.plus(-TOKEN_WARNING_MS))
     }
 
     /// What all rooms did to the outside since the last time, in the order of their names.
