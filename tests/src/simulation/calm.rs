@@ -146,6 +146,7 @@ impl World {
 
     /// What must be true in the end.
     fn settled(&mut self) {
+        self.city_is_right();
         let feed = self.places[FEED].rows("SELECT data FROM approvals", &[]);
         let feed: BTreeSet<String> = feed
             .iter()
@@ -178,5 +179,20 @@ impl World {
                 assert_ne!(computed, Computed::New, "{name} was left uncomputed");
             }
         }
+    }
+
+    /// The city state is that of the newest scores.
+    fn city_is_right(&mut self) {
+        let sql = "SELECT AVG(unslug) FROM sources WHERE unslug IS NOT NULL";
+        let rows = self.places[FEED].rows(sql, &[]);
+        let mean = rows.first().and_then(|row| row.real(0).ok());
+        let Ok(Reply::City(city)) = self.call(FEED, Call::City) else {
+            panic!("the feed does not answer");
+        };
+        let near = match (mean, city.unslug_trust) {
+            (Some(mean), Some(told)) => (mean - told).abs() < 1e-9,
+            (mean, told) => mean == told,
+        };
+        assert!(near, "the city state is {city:?}, the mean is {mean:?}");
     }
 }

@@ -1,9 +1,11 @@
 //! What may happen next: anything.
 
 use signalroom_core::host::HostError;
+use signalroom_core::room::Event;
 use signalroom_core::room::call::{Call, Proposal, Reject, Reply};
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::SignalId;
+use signalroom_core::room::socket::ConnId;
 use signalroom_core::signals::Suggestion;
 use signalroom_core::signals::bar::Bar;
 
@@ -36,9 +38,9 @@ const FAULTS: [Fault; 7] = [
 /// Something that can happen, and how often it does.
 type Step = (usize, fn(&mut World));
 
-const STEPS: [Step; 15] = [
-    (10, World::bring_bars),
-    (6, World::decide),
+const STEPS: [Step; 16] = [
+    (16, World::bring_bars),
+    (9, World::decide),
     (4, World::compute),
     (3, World::plan),
     (8, World::go_on_with_a_run),
@@ -52,9 +54,22 @@ const STEPS: [Step; 15] = [
     (12, World::tick_any),
     (5, World::say_any),
     (6, World::cut_any),
+    (1, World::give_up_any),
 ];
 
 impl World {
+    /// Most rooms have a history from the start.
+    pub(super) fn begin(&mut self) {
+        if self.past {
+            self.remember();
+        }
+        for room in 1..self.places.len() {
+            if !self.rng.one_in(3) {
+                self.import(room, bars::history().to_vec(), true);
+            }
+        }
+    }
+
     /// One step: something happens, perhaps while a database fails.
     pub(super) fn step(&mut self) {
         if self.rng.one_in(150) {
@@ -347,6 +362,20 @@ impl World {
                 self.places[self.conns[&conn].room].name
             ));
             self.notice(conn);
+        }
+    }
+
+    /// The platform has heard nothing from a socket for too long.
+    fn give_up_any(&mut self) {
+        let Some(id) = self.any_conn() else { return };
+        if self.is_held(id) {
+            let room = self.conns[&id].room;
+            self.note(format!("{} hears nothing any more", self.places[room].name));
+            let conn = ConnId(id);
+            if let Err(error) = self.event(room, Event::Silent { conn }) {
+                self.note(format!("  {error}"));
+            }
+            self.bury(id);
         }
     }
 }

@@ -11,6 +11,7 @@
 mod calm;
 mod chaos;
 mod client;
+mod past;
 mod place;
 mod rng;
 mod rules;
@@ -76,8 +77,8 @@ pub fn run(seed: u64, whole_trace: bool) -> Outcome {
     let seen = Rc::clone(&trace);
     let done = catch_unwind(AssertUnwindSafe(move || {
         let mut world = World::new(seed, Rc::clone(&seen));
-        let steps = 100 + world.rng.below(200);
-        for _ in 0..steps {
+        world.begin();
+        for _ in 0..world.steps {
             seen.borrow_mut().step += 1;
             world.step();
         }

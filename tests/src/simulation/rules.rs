@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use signalroom_core::room::call::Ack;
 use signalroom_core::store::{Columns, Value};
 
+use super::past::PAST;
 use super::world::{FEED, World};
 
 impl World {
@@ -29,6 +30,13 @@ impl World {
         let known: usize = self.books.received.values().sum();
         for event in &self.places[FEED].log[known..] {
             let symbol = &event.symbol;
+            if symbol == PAST {
+                let had = self.books.received.entry(symbol.clone()).or_default();
+                *had += 1;
+                let id = event.signal().0;
+                assert_eq!(id, format!("{PAST}:{had}"), "an event of the past");
+                continue;
+            }
             let source = self
                 .places
                 .iter()

@@ -109,7 +109,7 @@ impl World {
     }
 
     /// Forgets a connection that nobody holds any more.
-    fn bury(&mut self, id: u64) {
+    pub(super) fn bury(&mut self, id: u64) {
         let conn = &self.conns[&id];
         if conn.client.is_none() && !self.is_held(id) {
             self.conns.remove(&id);

@@ -31,6 +31,10 @@ const START: Millis = Millis(1_767_650_400_000);
 /// The feed's place among the rooms; the symbols' rooms come after it.
 pub(super) const FEED: usize = 0;
 
+/// Once in so many runs there is one symbol for a long time: its room's log gets long enough to
+/// be cut.
+const LONG: usize = 20;
+
 /// How long an alarm waits that its turn left where it was, milliseconds.
 const ALARM_RETRY: i64 = 10_000;
 
@@ -65,6 +69,10 @@ pub(super) struct Books {
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) rng: Rng,
+    /// How long the storm lasts.
+    pub(super) steps: usize,
+    /// Whether the feed has seen much before.
+    pub(super) past: bool,
     pub(super) trace: Rc<RefCell<Trace>>,
     pub(super) now: Millis,
     pub(super) retention: i64,
@@ -84,12 +92,19 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(seed: u64, trace: Rc<RefCell<Trace>>) -> Self {
         let mut rng = Rng::new(seed);
-        let retention = rng.pick(&[2, 6, 20, 10_000]);
+        let (long, past) = (rng.one_in(LONG), rng.one_in(3));
+        // Where logs are cut, more stays than any batch brings.
+        let retentions = if long || past {
+            [40; 4]
+        } else {
+            [2, 6, 20, 10_000]
+        };
+        let retention = rng.pick(&retentions);
         let config = RoomConfig {
             history_limit: 100,
             message_retention: retention,
         };
-        let symbols = 2 + rng.below(3);
+        let symbols = if long { 1 } else { 2 + rng.below(3) };
         let named = ["A", "B", "C", "D"].iter().take(symbols);
         let rooms = named.map(|name| RoomName::Symbol(name.parse().expect("a symbol")));
         let places = std::iter::once(RoomName::Feed)
@@ -115,8 +130,11 @@ impl World {
             let city = room == FEED && rng.one_in(3);
             clients.push(Client::new(room, rng.one_in(2), city, filter));
         }
+        let steps = if long { 900 } else { 100 + rng.below(200) };
         Self {
             rng,
+            steps,
+            past,
             trace,
             now: START,
             retention,

@@ -1,0 +1,49 @@
+//! What a feed has seen before a run begins, so that its log is about to be cut.
+
+use serde_json::json;
+use serde_json::value::RawValue;
+use signalroom_core::room::call::{Call, Entry, EventKind, Push, RoomState};
+use signalroom_core::room::name::RoomName;
+
+use super::world::{FEED, World};
+
+/// A symbol whose room is not there any more.
+pub(super) const PAST: &str = "Z";
+
+/// Logs are cut at every 64th event: a run brings the feed past that.
+const EVENTS: i64 = 58;
+
+impl World {
+    /// Gives the feed a past.
+    pub(super) fn remember(&mut self) {
+        let entry = |seq| {
+            let signal = json!({
+                "id": format!("{PAST}:{seq}"),
+                "status": "PENDING_REVIEW",
+                "combined_trust": 0.5,
+                "recommendation": {"suggested": "BUY"},
+            });
+            let signal = RawValue::from_string(signal.to_string()).expect("JSON");
+            Entry {
+                seq,
+                kind: EventKind::NewSignal,
+                data: signal.clone(),
+                signal,
+            }
+        };
+        let push = Push {
+            source: RoomName::Symbol(PAST.parse().expect("a symbol")),
+            epoch: "past".to_owned(),
+            state: RoomState {
+                version: 1,
+                dirty: false,
+                trusts: None,
+            },
+            floor: 1,
+            entries: (1..=EVENTS).map(entry).collect(),
+        };
+        self.note(format!("{EVENTS} events of the past"));
+        let received = self.call(FEED, Call::Receive(push));
+        assert!(received.is_ok(), "the past was refused: {received:?}");
+    }
+}
