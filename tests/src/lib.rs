@@ -9,7 +9,7 @@
 //! over the series of [`bars`].
 //!
 //! Beside that the rooms are driven without a runtime: by scripts and random commands over a
-//! [`bench`], and in a deterministic [`simulation`] of everything that can go wrong.
+//! [`mod@bench`], and in a deterministic [`simulation`] of everything that can go wrong.
 
 pub mod bars;
 pub mod bench;
