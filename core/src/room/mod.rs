@@ -324,7 +324,8 @@ impl Room {
                 Call::Plan => Reply::Planned(feed_store::dirty(feed::MAX_PLANNED, sql)?),
                 Call::City | Call::Finish => {
                     self.refresh_city(now, sql, fx)?;
-                    Reply::City(self.city().clone())
+                    let city = self.city().ok_or(Reject::Misdirected)?;
+                    Reply::City(city.clone())
                 }
                 Call::PutBars { .. }
                 | Call::Bars { .. }
@@ -353,10 +354,11 @@ impl Room {
         );
     }
 
-    fn city(&self) -> &City {
+    /// The city state; only the feed has one.
+    fn city(&self) -> Option<&City> {
         match &self.kind {
-            Kind::Feed(feed) => feed.city(),
-            Kind::Symbol(_) => unreachable!("only the feed is asked for the city state"),
+            Kind::Feed(feed) => Some(feed.city()),
+            Kind::Symbol(_) => None,
         }
     }
 

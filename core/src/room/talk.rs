@@ -1,9 +1,9 @@
 //! What a room and its sockets say to each other beside events: subscriptions, pings, mistakes.
 
+use super::Room;
 use super::effects::{Effects, Output};
 use super::name::RoomName;
 use super::socket::{self, Attachment, ConnId};
-use super::{Kind, Room};
 use crate::symbol::Symbol;
 use crate::time::Millis;
 use crate::wire::client::{self, BadMessage, Message};
@@ -58,22 +58,21 @@ impl Room {
                 changed.filter = socket::Filter::all();
                 confirm("subscription_confirmed", "*");
             }
-            Message::SubscribeCity | Message::UnsubscribeCity
-                if matches!(self.kind, Kind::Symbol(_)) =>
-            {
-                let bad = BadMessage::InvalidData("the city state is on /ws");
-                return self.refuse(conn, &bad, now, fx);
-            }
-            Message::SubscribeCity => {
-                changed.city = true;
-                let kind = "city_state_subscription_confirmed";
+            Message::SubscribeCity | Message::UnsubscribeCity => {
+                let Some(city) = self.city() else {
+                    let bad = BadMessage::InvalidData("the city state is on /ws");
+                    return self.refuse(conn, &bad, now, fx);
+                };
+                changed.city = matches!(message, Message::SubscribeCity);
+                let kind = if changed.city {
+                    "city_state_subscription_confirmed"
+                } else {
+                    "city_state_unsubscription_confirmed"
+                };
                 replies.push(server::encode(kind, serde_json::Map::new(), now));
-                replies.push(server::encode("city_state_update", self.city(), now));
-            }
-            Message::UnsubscribeCity => {
-                changed.city = false;
-                let kind = "city_state_unsubscription_confirmed";
-                replies.push(server::encode(kind, serde_json::Map::new(), now));
+                if changed.city {
+                    replies.push(server::encode("city_state_update", city, now));
+                }
             }
             Message::Authenticate { token } => {
                 let claims = self.verifier.as_ref().map(|v| v.verify(&token, now));
