@@ -26,7 +26,7 @@ usage: cargo xtask <command>
   build [--release|--dev]  wasm, static files and .dev.vars: what wrangler's [build] runs
   check-deploy             dry-run a deployment of every environment and check its bindings
   test [part...]           everything, or the named parts (a prefix such as `conformance` will do)
-  bench [scores|import]    what the product promises about speed, measured
+  bench [NAME]             what the product promises about speed, measured
   simulate [--seeds N] [--from S] | --seed N
                            rooms, feed, clients and cron under every fault; one seed step by step
   tidy                     the rules about crates and files that no compiler checks";

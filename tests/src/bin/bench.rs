@@ -10,8 +10,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use signalroom_core::signals::{evaluate, parse_csv};
 use signalroom_tests::bars::{self, Shape};
-use signalroom_tests::client::rest::Rest;
-use signalroom_tests::client::token::{Minter, Role};
+use signalroom_tests::client::{Dial, Minter, Rest, Role};
 use signalroom_tests::runner::SECRET;
 use signalroom_tests::target::{Kind, Server, Start, Stop, harness};
 
@@ -21,6 +20,10 @@ const EVALUATED: usize = 600;
 const SYMBOLS: u32 = 80;
 /// Bars of each.
 const BARS: usize = 1440;
+/// Clients that resume at once.
+const CLIENTS: usize = 1000;
+/// Events each of them missed.
+const MISSED: u64 = 500;
 /// Repetitions a median is taken of.
 const ROUNDS: usize = 7;
 
@@ -38,6 +41,8 @@ enum Name {
     Scores,
     /// 80 symbols of 1,440 bars over REST, their first run, and a start with that data.
     Import,
+    /// 1,000 clients that each missed 500 events, all back at once.
+    Resume,
 }
 
 #[tokio::main]
@@ -50,6 +55,9 @@ async fn main() -> Result<()> {
     if wanted.is_none_or(|name| name == Name::Import) {
         import(Kind::Harness).await?;
         import(Kind::Workerd).await?;
+    }
+    if wanted.is_none_or(|name| name == Name::Resume) {
+        resume().await?;
     }
     Ok(())
 }
@@ -173,5 +181,51 @@ async fn import(kind: Kind) -> Result<()> {
         );
         return Ok(());
     }
+    server.stop(Stop::Gently).await
+}
+
+async fn resume() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut server = Server::start(Kind::Harness, &start(&folder, &[])).await?;
+    let token = Minter::new(SECRET).token("bench", Role::Admin);
+    let rest = Rest::new(server.url(), Some(token.clone()))?;
+    let mut bars = bars::series(Shape::Buy, 7);
+    rest.put_bars("SYM", "", &bars).await?.ok()?;
+    let last = bars.split_off(bars.len() - 1);
+    for event in 1..=MISSED {
+        // Another volume is another revision of the pending signal.
+        let mut bar = last.clone();
+        bar[0].volume += event as f64;
+        rest.put_bars("SYM", "?compute=now", &bar).await?.ok()?;
+    }
+    let dial = Dial::new(server.url(), "/ws").bearer(&token);
+    let welcome = dial.open().await?.welcome;
+    ensure!(
+        welcome["seq"] == MISSED,
+        "expected {MISSED} events, got {welcome}"
+    );
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let started = now();
+        let clients = (0..CLIENTS).map(|_| async {
+            let back = dial.clone().resume(&welcome["epoch"], 0).resumed().await?;
+            ensure!(
+                back.resumed["count"] == MISSED,
+                "expected {MISSED} events, got {}",
+                back.resumed
+            );
+            Ok(back.socket)
+        });
+        let sockets: Vec<_> = stream::iter(clients)
+            .buffer_unordered(CLIENTS)
+            .try_collect()
+            .await?;
+        times.push(started.elapsed());
+        drop(sockets);
+    }
+    report(
+        "1,000 clients resume 500 events each, harness",
+        median(times),
+    );
     server.stop(Stop::Gently).await
 }
