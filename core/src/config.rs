@@ -70,14 +70,11 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] for the first variable that is missing or wrong.
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let set = |name: &str| var(name).filter(|text| !text.trim().is_empty());
-        let secret = Secret::new(&set("JWT_SECRET").ok_or(ConfigError::NoSecret)?)?;
-        if set("JWKS_URL").is_some() {
-            return Err(ConfigError::Jwks);
-        }
+        let set = |name: &str| set(&var, name);
+        let verifier = Self::verifier(&var)?;
         let watchlist = set("WATCHLIST").unwrap_or_else(|| Self::DEFAULT_WATCHLIST.to_owned());
         Ok(Self {
-            verifier: Verifier::new(secret, set("JWT_ISSUER"), set("JWT_AUDIENCE")),
+            verifier,
             allowed_origins: list(&set("ALLOWED_ORIGINS").unwrap_or_default())
                 .map(|origin| origin.trim_end_matches('/').to_ascii_lowercase())
                 .collect(),
@@ -90,6 +87,23 @@ impl Config {
             room: RoomConfig::from_vars(&var)?,
         })
     }
+
+    /// Reads and checks the variables that concern tokens.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first that is missing or wrong.
+    pub fn verifier(var: impl Fn(&str) -> Option<String>) -> Result<Verifier, ConfigError> {
+        let set = |name: &str| set(&var, name);
+        let secret = Secret::new(&set("JWT_SECRET").ok_or(ConfigError::NoSecret)?)?;
+        if set("JWKS_URL").is_some() {
+            return Err(ConfigError::Jwks);
+        }
+        Ok(Verifier::new(
+            secret,
+            set("JWT_ISSUER"),
+            set("JWT_AUDIENCE"),
+        ))
+    }
 }
 
 impl RoomConfig {
@@ -98,13 +112,18 @@ impl RoomConfig {
     /// # Errors
     /// [`ConfigError::Number`] for the first that is wrong.
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let set = |name: &str| var(name).filter(|text| !text.trim().is_empty());
+        let set = |name: &str| set(&var, name);
         let retention = "MESSAGE_RETENTION";
         Ok(Self {
             history_limit: number(set("HISTORY_LIMIT"), "HISTORY_LIMIT", 100, 10_000)?,
             message_retention: number(set(retention), retention, 10_000, 10_000_000)?.into(),
         })
     }
+}
+
+/// A variable's text; a blank one counts as unset.
+fn set(var: impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    var(name).filter(|text| !text.trim().is_empty())
 }
 
 fn list(text: &str) -> impl Iterator<Item = &str> {

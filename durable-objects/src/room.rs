@@ -77,8 +77,8 @@ impl Room {
         let sql = DurableSql::new(&self.state);
         let mut host = Host::new(name.clone(), config, ask::fresh_id(), sql);
         // Without a secret the Worker lets nobody in; what a room owes is delivered all the same.
-        if let Ok(config) = Config::from_vars(var) {
-            host = host.trusting(Arc::new(config.verifier));
+        if let Ok(verifier) = Config::verifier(var) {
+            host = host.trusting(Arc::new(verifier));
         }
         Ok(Inner {
             name,

@@ -38,12 +38,12 @@ impl SocketList {
 
     /// The sockets of which nothing was heard since `since`, pings the runtime answered included.
     pub(crate) fn silent_since(&mut self, state: &State, since: Millis) -> Vec<ConnId> {
-        let heard = self.heard.clone();
-        let sockets = self.read(state).iter();
+        self.read(state);
+        let sockets = self.open.iter().flatten();
         let silent = sockets.filter(|(conn, socket)| {
             let answered = platform::auto_responded_at(state, socket).ok().flatten();
             let recently = answered.is_some_and(|at| at >= since.0 as f64);
-            !recently && heard.get(conn).is_none_or(|at| *at < since)
+            !recently && self.heard.get(conn).is_none_or(|at| *at < since)
         });
         silent.map(|(conn, _)| *conn).collect()
     }

@@ -85,13 +85,12 @@ impl SymbolRoom {
             changed.push(*bar);
         }
         turn.fx.writes.extend(bars::upsert(&changed));
-        let mut next = self.outbox.state;
-        next.dirty |= !changed.is_empty();
-        if compute && next.dirty && !held.is_empty() {
+        let dirty = self.outbox.state.dirty || !changed.is_empty();
+        if compute && dirty {
             let all: Vec<Bar> = held.into_values().collect();
             self.publish_if_new(&all, turn);
-        } else if next != self.outbox.state || !changed.is_empty() {
-            self.owe_state(next.dirty, next.trusts, turn);
+        } else if !changed.is_empty() {
+            self.owe_state(dirty, self.outbox.state.trusts, turn);
         }
         let signal = if compute {
             self.latest.clone().map(Box::new)

@@ -1,11 +1,10 @@
 //! What a feed has seen before a run begins, so that its log is about to be cut.
 
-use serde_json::json;
-use serde_json::value::RawValue;
-use signalroom_core::room::call::{Call, Entry, EventKind, Push, RoomState};
+use signalroom_core::room::call::{Call, Push, RoomState};
 use signalroom_core::room::name::RoomName;
 
 use super::world::{FEED, World};
+use crate::bench::entries::entry;
 
 /// A symbol whose room is not there any more.
 pub(super) const PAST: &str = "Z";
@@ -16,21 +15,7 @@ const EVENTS: i64 = 58;
 impl World {
     /// Gives the feed a past.
     pub(super) fn remember(&mut self) {
-        let entry = |seq| {
-            let signal = json!({
-                "id": format!("{PAST}:{seq}"),
-                "status": "PENDING_REVIEW",
-                "combined_trust": 0.5,
-                "recommendation": {"suggested": "BUY"},
-            });
-            let signal = RawValue::from_string(signal.to_string()).expect("JSON");
-            Entry {
-                seq,
-                kind: EventKind::NewSignal,
-                data: signal.clone(),
-                signal,
-            }
-        };
+        let entry = |seq| entry(PAST, seq);
         let push = Push {
             source: RoomName::Symbol(PAST.parse().expect("a symbol")),
             epoch: "past".to_owned(),

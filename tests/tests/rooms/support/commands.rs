@@ -1,17 +1,16 @@
 //! What can be done to rooms, one command a line.
 
-use serde_json::json;
-use serde_json::value::RawValue;
 use signalroom_core::auth::Role;
 use signalroom_core::host::HostError;
 use signalroom_core::room::Event;
 use signalroom_core::room::call::{
-    ApprovalFilter, Call, Entry, EventKind, Page, Proposal, Push, Reply, RoomState, Trusts,
+    ApprovalFilter, Call, Page, Proposal, Push, Reply, RoomState, Trusts,
 };
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::SignalId;
 use signalroom_core::room::socket::{ConnId, Hello, ResumeFrom};
 use signalroom_core::store::SqlError;
+use signalroom_tests::bench::entries::entry;
 
 use super::world::{Fate, LASTING, World, show};
 use super::{bars, brief};
@@ -338,21 +337,7 @@ fn batch(words: &Words<'_>) -> Push {
     let symbol = words.at(2);
     let range = words.at(4).split_once("..").expect("FIRST..LAST");
     let bound = |text: &str| text.parse::<i64>().expect("a number");
-    let entry = |seq| {
-        let signal = json!({
-            "id": format!("{symbol}:{seq}"),
-            "status": "PENDING_REVIEW",
-            "combined_trust": 0.5,
-            "recommendation": {"suggested": "BUY"},
-        });
-        let signal = RawValue::from_string(signal.to_string()).expect("JSON");
-        Entry {
-            seq,
-            kind: EventKind::NewSignal,
-            data: signal.clone(),
-            signal,
-        }
-    };
+    let entry = |seq| entry(symbol, seq);
     let version = words.at(5).strip_prefix('v').map(bound);
     let trust = words.named("trust").map(|t| t.parse().expect("a number"));
     Push {
