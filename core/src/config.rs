@@ -25,6 +25,8 @@ pub struct RoomConfig {
     pub history_limit: u32,
     /// Events kept per log for resuming.
     pub message_retention: i64,
+    /// Events a resume brings at most, read in one turn; a client further behind gets a snapshot.
+    pub resume_limit: i64,
 }
 
 impl Default for RoomConfig {
@@ -32,6 +34,7 @@ impl Default for RoomConfig {
         Self {
             history_limit: 100,
             message_retention: 10_000,
+            resume_limit: 10_000,
         }
     }
 }
@@ -114,9 +117,11 @@ impl RoomConfig {
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let set = |name: &str| set(&var, name);
         let retention = "MESSAGE_RETENTION";
+        let resume = "RESUME_LIMIT";
         Ok(Self {
             history_limit: number(set("HISTORY_LIMIT"), "HISTORY_LIMIT", 100, 10_000)?,
             message_retention: number(set(retention), retention, 10_000, 10_000_000)?.into(),
+            resume_limit: number(set(resume), resume, 10_000, 100_000)?.into(),
         })
     }
 }
@@ -179,6 +184,7 @@ mod tests {
             ("WATCHLIST", "A B"),
             ("HISTORY_LIMIT", "0"),
             ("MESSAGE_RETENTION", "many"),
+            ("RESUME_LIMIT", "100001"),
         ] {
             let error = read(&[SECRET, (name, value)]).expect_err(name).to_string();
             assert!(error.starts_with(name), "{error}");

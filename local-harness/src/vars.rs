@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::random;
 
 /// Every variable of the configuration.
-pub const NAMES: [&str; 8] = [
+pub const NAMES: [&str; 9] = [
     "ALLOWED_ORIGINS",
     "HISTORY_LIMIT",
     "JWKS_URL",
@@ -17,6 +17,7 @@ pub const NAMES: [&str; 8] = [
     "JWT_ISSUER",
     "JWT_SECRET",
     "MESSAGE_RETENTION",
+    "RESUME_LIMIT",
     "WATCHLIST",
 ];
 

@@ -373,6 +373,7 @@ impl Room {
         };
         if feed.refresh_city(sql, fx)? {
             let frame = server::encode("city_state_update", feed.city(), now);
+            self.tell_expiry(now, fx);
             let followers = self
                 .sockets
                 .iter()
@@ -430,11 +431,12 @@ impl Room {
         sql: &dyn Sql,
         fx: &mut Effects,
     ) -> Result<bool, SqlError> {
-        let reachable = self.log.top().saturating_sub(from.since) <= limits::MAX_RESUME;
+        let limit = self.config.resume_limit;
+        let reachable = self.log.top().saturating_sub(from.since) <= limit;
         let recovered = reachable && self.log.reaches(from);
         let mut missed = Vec::new();
         if recovered {
-            missed = self.log.after(from.since, limits::MAX_RESUME, sql)?;
+            missed = self.log.after(from.since, limit, sql)?;
             missed.retain(|event| socket.wants(event.kind, &event.symbol));
         }
         let count = missed.len();

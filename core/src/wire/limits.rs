@@ -35,9 +35,6 @@ pub fn reconnect_window_ms(sockets: usize) -> u32 {
 /// Messages in one array frame, at most.
 pub const MAX_BATCH: usize = 100;
 
-/// Events a resume brings at most, read in one turn; a client further behind gets a snapshot.
-pub const MAX_RESUME: i64 = 10_000;
-
 /// Largest JSON body of a request, bytes.
 pub const MAX_JSON_BODY: usize = 1024 * 1024;
 

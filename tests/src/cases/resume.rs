@@ -42,6 +42,11 @@ pub(super) fn cases() -> Vec<Case> {
             &[("MESSAGE_RETENTION", "5")],
             trimmed,
         ),
+        Case::own(
+            "resume/over the limit of one resume: not recovered, then a snapshot",
+            &[("RESUME_LIMIT", "6")],
+            over_the_limit,
+        ),
     ]
 }
 
@@ -369,6 +374,25 @@ async fn trimmed(ctx: Ctx) -> Result<()> {
         let back = ctx.dial(path).resume(epoch, seq - 5).resumed().await?;
         recovered(&back.resumed, 5).with_context(|| format!("the last five of {path}"))?;
         check::equal("the last five", &back.missed.len(), &5)?;
+    }
+    Ok(())
+}
+
+async fn over_the_limit(ctx: Ctx) -> Result<()> {
+    let symbol = ctx.symbol("A");
+    let room = format!("/ws/{symbol}");
+    let top = publish(&ctx, &symbol, 395..399).await?;
+    ctx.dial("/ws").open().await?.socket.reach(top).await?;
+    for path in ["/ws", &room] {
+        let opened = ctx.dial(path).open().await?;
+        let epoch = &opened.welcome["epoch"];
+        check::equal("the top", &opened.welcome["seq"], &json!(8))?;
+        lost(&ctx, path, epoch, 1, &symbol)
+            .await
+            .context(path.to_owned())?;
+        let back = ctx.dial(path).resume(epoch, 2).resumed().await?;
+        recovered(&back.resumed, 6).with_context(|| format!("as many as may be on {path}"))?;
+        check::equal("what was missed", &back.missed.len(), &6)?;
     }
     Ok(())
 }

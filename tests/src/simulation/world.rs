@@ -103,6 +103,7 @@ impl World {
         let config = RoomConfig {
             history_limit: 100,
             message_retention: retention,
+            ..RoomConfig::default()
         };
         let symbols = if long { 1 } else { 2 + rng.below(3) };
         let named = ["A", "B", "C", "D"].iter().take(symbols);

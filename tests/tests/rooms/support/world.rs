@@ -136,6 +136,7 @@ impl World {
             config: RoomConfig {
                 history_limit: 3,
                 message_retention: retention,
+                ..RoomConfig::default()
             },
             lives: 1,
             folder: folder(),
