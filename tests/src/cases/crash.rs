@@ -3,10 +3,11 @@
 //! `CRASH_ROUNDS` sets the number of kills, `CRASH_SEED` their moments.
 
 mod clients;
+mod follow;
 mod tail;
 mod writer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -67,6 +68,16 @@ enum Moment {
 struct Dice(u64);
 
 impl Dice {
+    /// Equal seeds give equal numbers.
+    fn new(seed: usize) -> Self {
+        Self(u64::try_from(seed).unwrap_or_default().max(1))
+    }
+
+    /// In [0, 1).
+    fn fraction(&mut self) -> f64 {
+        f64::from(u32::try_from(self.roll(1000)).unwrap_or_default()) / 1000.0
+    }
+
     /// In `0..sides`.
     fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
@@ -111,7 +122,7 @@ async fn under_load(ctx: &Ctx, rounds: usize, seed: usize) -> Result<()> {
     for own in symbols.chunks(2) {
         writers.spawn(Writer::new(ctx, &desk, own).run());
     }
-    let mut dice = Dice(u64::try_from(seed)?.max(1));
+    let mut dice = Dice::new(seed);
     // Nobody has a reason to resume before the first kill.
     let mut resumes: Option<Vec<usize>> = None;
     for round in 0..rounds {
@@ -167,18 +178,28 @@ async fn agree(ctx: &Ctx, clients: &Clients, desk: &Desk, symbols: &[String]) ->
         let wanted = log.len();
         timeout(
             PATIENCE,
-            clients.when(|| client.heard().events.len() >= wanted),
+            clients.when(|| client.heard().delivered.len() >= wanted),
         )
         .await
         .with_context(|| {
-            let heard = client.heard().events.len();
+            let heard = client.heard().delivered.len();
             format!("client {number} of {address} heard {heard} of {wanted} events")
         })??;
         let heard = client.heard();
-        for (heard, logged) in heard.events.iter().zip(log) {
-            check::equal(&format!("an event of client {number}"), heard, logged)?;
-        }
-        check::equal("events heard", &heard.events.len(), &wanted)?;
+        let numbers = |events: &[Value]| -> Vec<i64> {
+            events.iter().filter_map(|it| it["seq"].as_i64()).collect()
+        };
+        let came: BTreeSet<i64> = numbers(&heard.events).into_iter().collect();
+        let logged = numbers(log);
+        let lost = logged.iter().filter(|seq| !came.contains(seq)).count();
+        let doubled = heard.events.len() - came.len();
+        check::equal(
+            &format!("events lost and doubled on the sockets of client {number}"),
+            &(lost, doubled),
+            &(0, 0),
+        )?;
+        check::equal(&format!("client {number}'s order"), &heard.events, log)?;
+        check::equal("what the follower handed on", &heard.delivered, &logged)?;
         check::equal("snapshots", &heard.snapshots, &1)?;
         check::equal("positions not recovered", &heard.lapses, &0)?;
     }

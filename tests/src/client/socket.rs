@@ -1,19 +1,22 @@
 //! Sockets: dialling with every kind of token, and waiting for messages with a deadline.
 //!
-//! Every socket checks by itself what holds for all of them: the envelope of each message, `seq`
-//! strictly growing, and arrays of messages only where `signalroom.v1` was negotiated.
+//! Every socket checks by itself what holds for all of them: the envelope of each message, arrays
+//! of messages only where `signalroom.v1` was negotiated, `seq` strictly growing, and growing past
+//! the position that the socket resumes from, or that its snapshot stands for.
 
 use std::collections::VecDeque;
+use std::io::{Error as IoError, ErrorKind};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderValue;
-use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 /// How long a message may take to come.
 const MESSAGE_DEADLINE: Duration = Duration::from_secs(20);
@@ -26,6 +29,8 @@ pub struct Dial {
     query: Vec<String>,
     protocols: Vec<String>,
     origin: Option<String>,
+    since: Option<u64>,
+    window: Option<u32>,
 }
 
 /// An upgrade that was refused.
@@ -46,6 +51,8 @@ impl Dial {
             query: Vec::new(),
             protocols: Vec::new(),
             origin: None,
+            since: None,
+            window: None,
         }
     }
 
@@ -62,10 +69,11 @@ impl Dial {
     }
 
     /// Resuming after `since` of `epoch`.
-    pub fn resume(self, epoch: &Value, since: u64) -> Self {
+    pub fn resume(mut self, epoch: &Value, since: u64) -> Self {
         let epoch = epoch
             .as_str()
             .map_or_else(|| epoch.to_string(), str::to_owned);
+        self.since = Some(since);
         self.query("epoch", &epoch)
             .query("since", &since.to_string())
     }
@@ -74,6 +82,26 @@ impl Dial {
     pub fn origin(mut self, origin: &str) -> Self {
         self.origin = Some(origin.to_owned());
         self
+    }
+
+    /// Unencrypted, with room for about so many bytes that nobody has read yet.
+    pub fn window(mut self, bytes: u32) -> Self {
+        self.window = Some(bytes);
+        self
+    }
+
+    async fn handshake(&self, request: Request) -> Result<(Stream, Response), Error> {
+        let Some(bytes) = self.window else {
+            return connect_async(request).await;
+        };
+        let host = request.uri().authority().map_or("", |it| it.as_str());
+        let address = lookup_host(host).await?.next();
+        let address = address.ok_or(IoError::from(ErrorKind::AddrNotAvailable))?;
+        let socket = TcpSocket::new_v4()?;
+        // Before it connects: the window is agreed on then.
+        socket.set_recv_buffer_size(bytes)?;
+        let stream = socket.connect(address).await?;
+        client_async(request, MaybeTlsStream::Plain(stream)).await
     }
 
     /// Dials; the inner error is the server's refusal.
@@ -94,7 +122,7 @@ impl Dial {
                 .headers_mut()
                 .insert("origin", HeaderValue::from_str(origin)?);
         }
-        let dialled = tokio::time::timeout(MESSAGE_DEADLINE, connect_async(request))
+        let dialled = tokio::time::timeout(MESSAGE_DEADLINE, self.handshake(request))
             .await
             .with_context(|| format!("no answer to the handshake at {}", self.path))?;
         match dialled {
@@ -109,7 +137,8 @@ impl Dial {
                     batches: protocol.as_deref() == Some("signalroom.v1"),
                     protocol,
                     queue: VecDeque::new(),
-                    seq: None,
+                    seq: self.since,
+                    welcome: None,
                     pings: 0,
                 }))
             }
@@ -198,14 +227,29 @@ pub struct Resumed {
     pub resumed: Value,
 }
 
+type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// What comes from a socket.
+pub enum Frame {
+    /// A text frame, with its messages.
+    Text(Utf8Bytes, Vec<Value>),
+    /// The server's close, with its code.
+    Closed(u16),
+    /// The end without a close.
+    Broke(Error),
+}
+
 /// An open socket.
 pub struct Socket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    stream: Stream,
     /// The subprotocol the server chose.
     pub protocol: Option<String>,
     batches: bool,
     queue: VecDeque<Value>,
+    /// No event up to here may come any more.
     seq: Option<u64>,
+    /// Where the log stood when the socket opened.
+    welcome: Option<u64>,
     pings: u64,
 }
 
@@ -372,41 +416,59 @@ impl Socket {
     async fn next_or_close(&mut self) -> Result<Result<Value, u16>> {
         loop {
             if let Some(message) = self.queue.pop_front() {
-                self.check(&message)?;
                 return Ok(Ok(message));
             }
+            match self.frame().await? {
+                Frame::Text(_, messages) => self.queue.extend(messages),
+                Frame::Closed(code) => return Ok(Err(code)),
+                Frame::Broke(Error::ConnectionClosed) => return Ok(Err(1006)),
+                Frame::Broke(error) => return Err(error).context("the socket broke"),
+            }
+        }
+    }
+
+    /// The next frame as it came. May be dropped while it waits.
+    pub async fn frame(&mut self) -> Result<Frame> {
+        loop {
             let frame = tokio::time::timeout(MESSAGE_DEADLINE, self.stream.next())
                 .await
                 .with_context(|| format!("nothing came for {MESSAGE_DEADLINE:?}"))?;
             match frame {
-                Some(Ok(Message::Text(text))) => self.unfold(text.as_str())?,
+                Some(Ok(Message::Text(text))) => {
+                    let messages = self.unfold(text.as_str())?;
+                    return Ok(Frame::Text(text, messages));
+                }
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 Some(Ok(Message::Binary(bytes))) => {
                     bail!("expected text frames, got {} bytes of binary", bytes.len())
                 }
                 Some(Ok(Message::Close(frame))) => {
-                    return Ok(Err(frame.map_or(1005, |frame| frame.code.into())));
+                    let code = frame.map_or(1005, |frame| frame.code.into());
+                    return Ok(Frame::Closed(code));
                 }
-                Some(Err(error)) => return Err(error).context("the socket broke"),
-                None => return Ok(Err(1006)),
+                Some(Err(error)) => return Ok(Frame::Broke(error)),
+                None => return Ok(Frame::Broke(Error::ConnectionClosed)),
             }
         }
     }
 
-    fn unfold(&mut self, text: &str) -> Result<()> {
+    fn unfold(&mut self, text: &str) -> Result<Vec<Value>> {
         let value: Value =
             serde_json::from_str(text).with_context(|| format!("expected JSON, got {text:?}"))?;
-        match value {
+        let messages = match value {
             Value::Array(messages) => {
                 ensure!(
                     self.batches,
                     "expected one object per frame without signalroom.v1, got {text}"
                 );
-                self.queue.extend(messages);
+                messages
             }
-            other => self.queue.push_back(other),
+            other => vec![other],
+        };
+        for message in &messages {
+            self.check(message)?;
         }
-        Ok(())
+        Ok(messages)
     }
 
     /// What holds for every message.
@@ -419,6 +481,15 @@ impl Socket {
         if kind != "pong" {
             crate::check::time("timestamp of a message", &message["timestamp"])
                 .with_context(|| message.to_string())?;
+        }
+        match kind {
+            "welcome" => self.welcome = message["data"]["seq"].as_u64(),
+            // It stands for all up to then; a position that was ahead of the log is void.
+            "snapshot" => self.seq = self.welcome,
+            "resumed" if message["data"]["recovered"] == true => {
+                self.seq = self.seq.max(self.welcome);
+            }
+            _ => {}
         }
         let logged = matches!(kind, "new_signal" | "approval_notification");
         match message.get("seq") {

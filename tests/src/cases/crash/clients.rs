@@ -1,20 +1,18 @@
 //! Twenty clients that resume: the follower over real sockets, and what each has heard.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use anyhow::{Context as _, Error, Result, bail};
-use reqwest::Url;
+use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
-use signalroom_harness::follow::drive::{Host, drive};
-use signalroom_harness::follow::{Cause, Follower, Message, Pace, Position};
+use signalroom_harness::follow::Message;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::PATIENCE;
+use super::follow::follow;
 use crate::case::Ctx;
-use crate::client::{Dial, Role};
+use crate::client::Dial;
 
 /// Clients in all.
 pub(super) const ALL: usize = 20;
@@ -29,7 +27,10 @@ const ON_FEED: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     pub(super) epoch: Option<String>,
+    /// The events of all frames of all its sockets, as they came.
     pub(super) events: Vec<Value>,
+    /// The numbers of those that the follower handed on.
+    pub(super) delivered: Vec<i64>,
     pub(super) snapshots: usize,
     pub(super) resumes: usize,
     /// Resumes that did not recover.
@@ -37,13 +38,28 @@ pub(super) struct Heard {
     failed: Option<String>,
 }
 
-/// One client.
-pub(super) struct Client {
+/// What a client listens to.
+#[derive(Debug, Clone)]
+struct Address {
     path: String,
     /// The symbol whose signals it follows, if not all.
     only: Option<String>,
     /// Whether it is on that symbol's own socket.
     own: bool,
+}
+
+impl Address {
+    fn dial(&self, ctx: &Ctx) -> Dial {
+        match &self.only {
+            Some(symbol) if !self.own => ctx.dial(&self.path).query("symbols", symbol),
+            Some(_) | None => ctx.dial(&self.path),
+        }
+    }
+}
+
+/// One client.
+pub(super) struct Client {
+    address: Address,
     heard: Arc<Mutex<Heard>>,
 }
 
@@ -54,23 +70,21 @@ impl Client {
 
     /// Path and query: clients with the same one hear the same.
     pub(super) fn address(&self) -> String {
-        match &self.only {
-            Some(symbol) if !self.own => format!("{}?symbols={symbol}", self.path),
-            Some(_) | None => self.path.clone(),
+        let Address { path, only, own } = &self.address;
+        match only {
+            Some(symbol) if !own => format!("{path}?symbols={symbol}"),
+            Some(_) | None => path.clone(),
         }
     }
 
     /// A fresh client of the same address.
     pub(super) fn dial(&self, ctx: &Ctx) -> Dial {
-        match &self.only {
-            Some(symbol) if !self.own => ctx.dial(&self.path).query("symbols", symbol),
-            Some(_) | None => ctx.dial(&self.path),
-        }
+        self.address.dial(ctx)
     }
 
     /// Whether it hears this symbol's approvals.
     pub(super) fn hears(&self, symbol: &str) -> bool {
-        !self.own || self.only.as_deref() == Some(symbol)
+        !self.address.own || self.address.only.as_deref() == Some(symbol)
     }
 }
 
@@ -90,7 +104,7 @@ impl Clients {
             .map(|number| {
                 let symbol = &symbols[number % symbols.len()];
                 let own = number >= ON_FEED;
-                let client = Client {
+                let address = Address {
                     path: if own {
                         format!("/ws/{symbol}")
                     } else {
@@ -98,22 +112,21 @@ impl Clients {
                     },
                     only: (number >= WIDE).then(|| symbol.clone()),
                     own,
+                };
+                let client = Client {
+                    address,
                     heard: Arc::default(),
                 };
-                let mut ear = Ear {
+                let ear = Ear {
                     ctx: ctx.clone(),
-                    address: client.address(),
-                    token: ctx.minter().token(&ctx.user("viewer"), Role::Viewer),
+                    address: client.address.clone(),
                     heard: Arc::clone(&client.heard),
                     news: Arc::clone(&news),
                 };
                 running.spawn(async move {
-                    let ended = drive(&mut Follower::paced(None, pace()), &mut ear).await;
-                    let why = match ended {
-                        Ok(reason) => reason.to_string(),
-                        Err(error) => format!("{error:#}"),
-                    };
-                    ear.note(|heard| heard.failed = Some(why));
+                    if let Err(error) = follow(&ear, number).await {
+                        ear.note(|heard| heard.failed = Some(format!("{error:#}")));
+                    }
                 });
                 client
             })
@@ -158,22 +171,10 @@ impl Clients {
     }
 }
 
-/// Faster than a client in the field, so that kills follow each other fast.
-fn pace() -> Pace {
-    Pace {
-        window: Duration::from_millis(100),
-        least: Duration::from_millis(20),
-        most: Duration::from_millis(200),
-        well: Duration::ZERO,
-        ..Pace::default()
-    }
-}
-
 /// A client's surroundings.
-struct Ear {
+pub(super) struct Ear {
     ctx: Ctx,
-    address: String,
-    token: String,
+    address: Address,
     heard: Arc<Mutex<Heard>>,
     news: Arc<Notify>,
 }
@@ -183,45 +184,31 @@ impl Ear {
         note(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner));
         self.news.notify_waiters();
     }
-}
 
-impl Host for Ear {
-    type Error = Error;
-
-    fn dial(&mut self) -> Result<(Url, String)> {
-        let url = format!(
-            "{}{}",
-            self.ctx.url().replacen("http", "ws", 1),
-            self.address
-        );
-        Ok((url.parse()?, self.token.clone()))
+    /// Its address, where the server is now.
+    pub(super) fn dial(&self) -> Dial {
+        self.address.dial(&self.ctx)
     }
 
-    fn fresh_token(&mut self) -> Option<String> {
-        None
-    }
-
-    fn deliver(&mut self, message: Message) -> Result<()> {
-        let recovered = message.data["recovered"] == true;
-        let text: Option<Value> = match message.seq {
-            Some(_) => Some(serde_json::from_str(&message.text)?),
-            None => None,
-        };
-        self.note(|heard| match message.kind.as_str() {
-            "welcome" => heard.epoch = message.epoch,
-            "snapshot" => heard.snapshots += 1,
-            "resumed" if recovered => heard.resumes += 1,
-            "resumed" => heard.lapses += 1,
-            _ => heard.events.extend(text),
+    /// These messages came.
+    pub(super) fn came(&self, messages: Vec<Value>) {
+        self.note(|heard| {
+            for message in messages {
+                let data = &message["data"];
+                match message["type"].as_str().unwrap_or_default() {
+                    "welcome" => heard.epoch = data["epoch"].as_str().map(str::to_owned),
+                    "snapshot" => heard.snapshots += 1,
+                    "resumed" if data["recovered"] == true => heard.resumes += 1,
+                    "resumed" => heard.lapses += 1,
+                    _ if message["seq"].is_null() => {}
+                    _ => heard.events.push(message),
+                }
+            }
         });
-        Ok(())
     }
 
-    fn reached(&mut self, _: &Position) -> Result<()> {
-        Ok(())
-    }
-
-    fn lost(&mut self, _: Cause, _: &str, _: Duration) -> Result<()> {
-        Ok(())
+    /// The follower handed this on.
+    pub(super) fn delivered(&self, message: &Message) {
+        self.note(|heard| heard.delivered.extend(message.seq));
     }
 }

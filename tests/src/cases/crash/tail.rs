@@ -70,7 +70,7 @@ pub(super) async fn killed(ctx: Ctx) -> Result<()> {
         import(&ctx, symbol, &bars::series(Shape::Buy, 1)).await?;
     }
     let rounds = setting("CRASH_ROUNDS", 10);
-    let mut dice = Dice(u64::try_from(setting("CRASH_SEED", 7))?.max(1));
+    let mut dice = Dice::new(setting("CRASH_SEED", 7));
     let desk = Desk::open();
     let mut tail = Tail::start(&ctx).await?;
     while let Some(message) = tail.next().await? {
