@@ -1,0 +1,114 @@
+/** What a text frame of the server holds. Nothing of it is trusted before it was looked at. */
+
+import type { Message, MessageType } from "./types.js";
+
+/** A message, or an event of a type that this version does not know. */
+export type Received = Message | { type: undefined; seq?: number };
+
+type Check = (value: unknown) => boolean;
+
+const text: Check = (value) => typeof value === "string";
+const number: Check = (value) => typeof value === "number";
+const whole: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const flag: Check = (value) => typeof value === "boolean";
+const object: Check = (value) =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const anything: Check = () => true;
+const orNull =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value);
+const listOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check);
+const shape =
+  (members: Record<string, Check>): Check =>
+  (value) =>
+    object(value) &&
+    Object.entries(members).every(([name, check]) => check(Reflect.get(value as object, name)));
+
+const approval = shape({
+  symbol: text,
+  approved_status: text,
+  approved_by: text,
+  approved_at: text,
+  note: orNull(text),
+  signal_id: text,
+});
+const signal = shape({
+  id: text,
+  symbol: text,
+  ts: text,
+  computed_at: text,
+  revision: whole,
+  unslug_score: number,
+  fear_score: number,
+  combined_trust: number,
+  status: text,
+  recommendation: shape({ suggested: text, unslug: number, fear: number, logic: text }),
+  awaiting_approval: flag,
+  approval: orNull(approval),
+});
+const city = shape({
+  city_state: orNull(text),
+  unslug_trust: orNull(number),
+  fear_trust: orNull(number),
+  flow_trust: orNull(number),
+  notes: text,
+});
+const expiry = shape({ expires_at: text });
+const place = { epoch: text, seq: whole };
+const confirmation = shape({ symbol: text });
+
+const checks: Record<MessageType, Check> = {
+  welcome: shape({
+    ...place,
+    connection_id: text,
+    expires_at: text,
+    ping_interval_ms: whole,
+    reconnect_window_ms: whole,
+  }),
+  snapshot: shape({ signals: listOf(signal), city: orNull(city) }),
+  resumed: shape({ recovered: flag, count: whole }),
+  new_signal: signal,
+  approval_notification: approval,
+  city_state_update: city,
+  pong: shape(place),
+  subscription_confirmed: confirmation,
+  unsubscription_confirmed: confirmation,
+  city_state_subscription_confirmed: anything,
+  city_state_unsubscription_confirmed: anything,
+  token_expiring: expiry,
+  authenticated: expiry,
+  error: shape({ code: text, message: text }),
+};
+
+/** Whether `data` is what a message of this type carries. */
+export function fits(type: MessageType, data: unknown): boolean {
+  return checks[type](data);
+}
+
+/** The messages of a frame, in order; undefined when it is none. */
+export function read(frame: unknown): Received[] | undefined {
+  if (typeof frame !== "string") return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(frame);
+  } catch {
+    return undefined;
+  }
+  const messages = (Array.isArray(value) ? value : [value]).map(message);
+  return messages.every((it) => it !== undefined) ? messages : undefined;
+}
+
+function message(value: unknown): Received | undefined {
+  if (!object(value)) return undefined;
+  const { type, data, timestamp, seq } = value as Record<string, unknown>;
+  if (typeof type !== "string" || (seq !== undefined && !whole(seq))) return undefined;
+  if (!Object.hasOwn(checks, type))
+    return { type: undefined, ...(seq === undefined ? {} : { seq: seq as number }) };
+  // Only the bare pong has no time.
+  if (!fits(type as MessageType, data) || !(text(timestamp) || type === "pong")) return undefined;
+  return value as Message;
+}
