@@ -21,6 +21,7 @@ mod lists;
 mod processes;
 mod resume;
 mod signals;
+mod slow;
 mod sockets;
 mod tokens;
 
@@ -35,6 +36,7 @@ pub fn cases() -> Vec<Case> {
         lists::cases(),
         approve::cases(),
         sockets::cases(),
+        slow::cases(),
         tokens::cases(),
         filters::cases(),
         resume::cases(),
