@@ -8,6 +8,7 @@ mod outbox;
 mod properties;
 mod reconnect;
 mod resume;
+mod silence;
 mod sockets;
 mod support;
 mod tokens;
