@@ -19,12 +19,14 @@ struct Envelope<'a, D: Serialize> {
 
 /// The first message on a socket.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Welcome<'a> {
     /// Server-made id of the connection.
     pub connection_id: &'a str,
     /// The log's epoch.
     pub epoch: &'a str,
     /// The log's newest sequence number.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0))]
     pub seq: i64,
     /// When the socket's token expires.
     pub expires_at: Millis,
@@ -36,15 +38,22 @@ pub struct Welcome<'a> {
 
 /// What a socket starts from when it does not resume.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Snapshot<'a> {
     /// Latest signal per symbol, newest first.
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = Vec<crate::room::signal::SignalView<'static>>)
+    )]
     pub signals: &'a [Box<RawValue>],
     /// The city state; null on a symbol's own socket.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<City>, required))]
     pub city: Option<&'a City>,
 }
 
 /// The end of a resume.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Resumed {
     /// Whether everything missed came before this message.
     pub recovered: bool,
@@ -54,32 +63,43 @@ pub struct Resumed {
 
 /// The answer to a JSON ping.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Pong<'a> {
     /// The server's time.
     pub timestamp: Millis,
     /// What the client sent as `timestamp`.
+    #[cfg_attr(feature = "openapi", schema(value_type = serde_json::Value, required))]
     pub echo: Option<&'a RawValue>,
     /// The log's epoch.
     pub epoch: &'a str,
     /// Everything up to here has been sent on this socket.
+    #[cfg_attr(feature = "openapi", schema(minimum = 0))]
     pub seq: i64,
 }
 
 /// When a socket's token expires: `token_expiring` and `authenticated`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Expiry {
     /// The moment.
     pub expires_at: Millis,
 }
 
+/// Why a message was refused.
 #[derive(Serialize)]
-struct ErrorData<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct ErrorData<'a> {
+    /// For programs.
     code: &'a str,
+    /// For people.
     message: &'a str,
 }
 
+/// What a confirmation is about.
 #[derive(Serialize)]
-struct SymbolData<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct SymbolData<'a> {
+    /// A symbol, or `*` for all.
     symbol: &'a str,
 }
 

@@ -8,6 +8,7 @@
     reason = "what is not there is a failed test, in helpers too"
 )]
 
+mod messages;
 mod requests;
 mod rooms;
 

@@ -125,7 +125,7 @@ export class Approvals {
         if (now === undefined) return undefined;
         return () => item.reject(new Unreachable("Somebody else has signed in."));
       }
-      const path = `signals/${encodeURIComponent(symbol)}/approve`;
+      const path = `/api/v1/signals/${encodeURIComponent(symbol)}/approve`;
       const headers = { "idempotency-key": key };
       const result = await this.#desk.ask("POST", path, { body: decision, headers });
       return () => item.resolve(result as ApproveResult);

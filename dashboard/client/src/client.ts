@@ -170,8 +170,8 @@ class Client implements SignalroomClient {
     const one = handler as (data: MessageData[T], meta: Meta) => void;
     return this.#messages.add((message) => {
       if (message.type !== type) return;
-      const { timestamp, seq } = message;
-      one(message.data as MessageData[T], seq === undefined ? { timestamp } : { timestamp, seq });
+      const { type: _, data, ...meta } = message;
+      one(data as MessageData[T], meta);
     });
   }
 
@@ -381,7 +381,7 @@ class Client implements SignalroomClient {
   async #check(connect: number): Promise<void> {
     let status: number | undefined = 200;
     try {
-      await this.#ask("GET", "signals", { query: { limit: 1 } });
+      await this.rest.signals({ limit: 1 });
     } catch (error) {
       status = error instanceof Problem ? error.status : undefined;
     }

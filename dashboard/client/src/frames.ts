@@ -1,15 +1,20 @@
 /** What a text frame of the server holds. Nothing of it is trusted before it was looked at. */
 
-import type { Message, MessageType } from "./types.js";
+import type { Message, MessageType, Position } from "./types.js";
 
-/** A message, or an event of a type that this version does not know. */
-export type Received = Message | { type: undefined; seq?: number };
+/**
+ * A message; the answer to the bare `ping`; or something that this version does not know, which
+ * counts if it is an event.
+ */
+export type Received =
+  Message | { type: "bare_pong"; data: Position } | { type: undefined; seq?: number };
 
 type Check = (value: unknown) => boolean;
 
-const text: Check = (value) => typeof value === "string";
+const text = (value: unknown): value is string => typeof value === "string";
 const number: Check = (value) => typeof value === "number";
-const whole: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const whole = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0;
 const flag: Check = (value) => typeof value === "boolean";
 const object: Check = (value) =>
   typeof value === "object" && value !== null && !Array.isArray(value);
@@ -105,10 +110,16 @@ export function read(frame: unknown): Received[] | undefined {
 function message(value: unknown): Received | undefined {
   if (!object(value)) return undefined;
   const { type, data, timestamp, seq } = value as Record<string, unknown>;
-  if (typeof type !== "string" || (seq !== undefined && !whole(seq))) return undefined;
-  if (!Object.hasOwn(checks, type))
-    return { type: undefined, ...(seq === undefined ? {} : { seq: seq as number }) };
-  // Only the bare pong has no time.
-  if (!fits(type as MessageType, data) || !(text(timestamp) || type === "pong")) return undefined;
-  return value as Message;
+  if (!text(type) || !(seq === undefined || whole(seq))) return undefined;
+  if (!known(type)) return seq === undefined ? { type: undefined } : { type: undefined, seq };
+  if (!fits(type, data)) return undefined;
+  if (type === "pong" && Reflect.get(data as object, "timestamp") === undefined) {
+    return { type: "bare_pong", data: data as Position };
+  }
+  const event = type === "new_signal" || type === "approval_notification";
+  return text(timestamp) && (!event || seq !== undefined) ? (value as Message) : undefined;
+}
+
+function known(type: string): type is MessageType {
+  return Object.hasOwn(checks, type);
 }

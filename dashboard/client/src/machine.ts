@@ -6,7 +6,7 @@
  * here: every connect that fails is looked into over REST.
  */
 
-import { read } from "./frames.js";
+import { read, type Received } from "./frames.js";
 import { comesBack, wait } from "./pace.js";
 import type { Message, Position } from "./types.js";
 
@@ -318,15 +318,16 @@ export class Machine {
   }
 
   /** Takes one message; false: leave the connection. */
-  #message(
-    link: Open,
-    message: Exclude<ReturnType<typeof read>, undefined>[number],
-    now: number,
-  ): boolean {
-    if (message.seq !== undefined) return this.#event(link, message, message.seq);
+  #message(link: Open, message: Received, now: number): boolean {
     switch (message.type) {
       case undefined:
-        return true;
+      case "new_signal":
+      case "approval_notification":
+        return message.seq === undefined || this.#event(link, message, message.seq);
+      case "bare_pong":
+        return this.#barePong(link, message.data, now);
+      case "pong":
+        return this.#pong(link, message);
       case "welcome": {
         const { epoch, seq, ping_interval_ms, reconnect_window_ms } = message.data;
         link.welcome = { epoch, seq };
@@ -335,8 +336,6 @@ export class Machine {
         link.pingAt = now + this.#interval;
         break;
       }
-      case "pong":
-        return this.#pong(link, message, now);
       case "token_expiring":
         this.#out.push({ type: "fresh-token" });
         break;
@@ -350,28 +349,35 @@ export class Machine {
     return true;
   }
 
-  #event(link: Open, message: { type: Message["type"] | undefined }, seq: number): boolean {
+  #event(link: Open, message: Message | { type: undefined }, seq: number): boolean {
     const epoch = link.welcome?.epoch;
     if (!this.#position || this.#position.epoch !== epoch) return false;
     if (seq <= this.#position.seq) return true;
-    if (message.type) this.#out.push({ type: "deliver", message: message as Message });
+    if (message.type) this.#out.push({ type: "deliver", message });
     this.#position = { epoch, seq };
     return true;
   }
 
-  #pong(link: Open, message: Message & { type: "pong" }, now: number): boolean {
-    const { epoch, seq, timestamp } = message.data;
+  /** It says how far the log is: what is missing was hidden, or is on its way. */
+  #barePong(link: Open, { epoch, seq }: Position, now: number): boolean {
     if (!link.placed) return true;
     if (epoch !== link.welcome?.epoch) return false;
-    const behind = !this.#position || this.#position.seq < seq;
-    // Only the answer to a JSON ping has a time; it comes in order with the events.
-    if (timestamp !== undefined) {
-      link.answerBy = undefined;
-      if (behind) this.#position = { epoch, seq };
-      this.#out.push({ type: "deliver", message });
-    } else if (behind && link.answerBy === undefined) {
-      this.#ask(link, now, now);
-    }
+    if (this.#behind(seq) && link.answerBy === undefined) this.#ask(link, now, now);
     return true;
+  }
+
+  /** It comes in order with the events: everything up to there has come. */
+  #pong(link: Open, message: Message & { type: "pong" }): boolean {
+    const { epoch, seq } = message.data;
+    link.answerBy = undefined;
+    this.#out.push({ type: "deliver", message });
+    if (!link.placed) return true;
+    if (epoch !== link.welcome?.epoch) return false;
+    if (this.#behind(seq)) this.#position = { epoch, seq };
+    return true;
+  }
+
+  #behind(seq: number): boolean {
+    return !this.#position || this.#position.seq < seq;
   }
 }

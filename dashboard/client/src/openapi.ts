@@ -582,6 +582,12 @@ export interface components {
             /** @description Where the next page starts; null on the last. */
             next_cursor: string | null;
         };
+        /** @description The answer to the bare text `ping`: the log's newest `seq`. It has no time. */
+        BarePong: {
+            data: components["schemas"]["Position"];
+            /** @constant */
+            type: "pong";
+        };
         BarsStored: components["schemas"]["BarCounts"] & {
             /** @description The rows that were not kept. */
             rejected: components["schemas"]["Rejected"][];
@@ -617,12 +623,68 @@ export interface components {
          * @enum {string}
          */
         CityMood: "dim" | "stable" | "thriving";
+        /** @description What a client tells, a message per frame; or the bare text `ping`. */
+        ClientMessage: {
+            data: {
+                symbol: components["schemas"]["Symbol"];
+            } | {
+                symbols: components["schemas"]["Symbol"][];
+            };
+            /** @constant */
+            type: "subscribe_symbol";
+        } | {
+            data: {
+                symbol: components["schemas"]["Symbol"];
+            } | {
+                symbols: components["schemas"]["Symbol"][];
+            };
+            /** @constant */
+            type: "unsubscribe_symbol";
+        } | {
+            data?: Record<string, never>;
+            /** @constant */
+            type: "subscribe_all";
+        } | {
+            data?: Record<string, never>;
+            /** @constant */
+            type: "subscribe_city_state";
+        } | {
+            data?: Record<string, never>;
+            /** @constant */
+            type: "unsubscribe_city_state";
+        } | {
+            data?: {
+                /** @description Comes back as `echo`. */
+                timestamp?: unknown;
+            };
+            /** @constant */
+            type: "ping";
+        } | {
+            data: {
+                /** @description A JWT. */
+                token: string;
+            };
+            /** @constant */
+            type: "authenticate";
+        };
         Decision: {
             /** @description Why, plain text. */
             note?: string | null;
             /** @description The signal looked at: the decision fails if it is not current. */
             signal_id?: string | null;
             status: components["schemas"]["Suggestion"];
+        };
+        /** @description Why a message was refused. */
+        ErrorData: {
+            /** @description For programs. */
+            code: string;
+            /** @description For people. */
+            message: string;
+        };
+        /** @description When a socket's token expires: `token_expiring` and `authenticated`. */
+        Expiry: {
+            /** @description The moment. */
+            expires_at: components["schemas"]["Time"];
         };
         /** @description The factors of each engine, in a fixed order. */
         Explain: {
@@ -662,6 +724,20 @@ export interface components {
             reason: string;
             /** @description `unslug`, `fear`, `market_flow` or the name of a fear component. */
             what: string;
+        };
+        /** @description The answer to a JSON ping. */
+        Pong: {
+            /** @description What the client sent as `timestamp`. */
+            echo: unknown;
+            /** @description The log's epoch. */
+            epoch: string;
+            /**
+             * Format: int64
+             * @description Everything up to here has been sent on this socket.
+             */
+            seq: number;
+            /** @description The server's time. */
+            timestamp: components["schemas"]["Time"];
         };
         /** @description A place in a log: its epoch and the sequence number of the newest event meant. */
         Position: {
@@ -716,6 +792,13 @@ export interface components {
             /** @description What is wrong with it. */
             reason: string;
         };
+        /** @description The end of a resume. */
+        Resumed: {
+            /** @description How many events came. */
+            count: number;
+            /** @description Whether everything missed came before this message. */
+            recovered: boolean;
+        };
         /** @description What a run did. */
         RunReport: {
             city: components["schemas"]["City"] | null;
@@ -738,6 +821,82 @@ export interface components {
              * @default manual
              */
             cron: string | null;
+        };
+        /** @description What a socket tells. `timestamp` is of an event (it has a `seq`) the time of its commit, else the time of sending. With `signalroom.v1` a frame may be an array of messages. Other types and members may come. */
+        ServerMessage: {
+            data: components["schemas"]["Welcome"];
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "welcome";
+        } | {
+            data: components["schemas"]["Snapshot"];
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "snapshot";
+        } | {
+            data: components["schemas"]["Resumed"];
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "resumed";
+        } | {
+            data: components["schemas"]["Signal"];
+            /** @description Place in the socket's log. */
+            seq: number;
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "new_signal";
+        } | {
+            data: components["schemas"]["Approval"];
+            /** @description Place in the socket's log. */
+            seq: number;
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "approval_notification";
+        } | {
+            data: components["schemas"]["City"];
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "city_state_update";
+        } | {
+            data: components["schemas"]["Pong"];
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "pong";
+        } | {
+            data: components["schemas"]["SymbolData"];
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "subscription_confirmed";
+        } | {
+            data: components["schemas"]["SymbolData"];
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "unsubscription_confirmed";
+        } | {
+            data: Record<string, never>;
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "city_state_subscription_confirmed";
+        } | {
+            data: Record<string, never>;
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "city_state_unsubscription_confirmed";
+        } | {
+            data: components["schemas"]["Expiry"];
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "token_expiring";
+        } | {
+            data: components["schemas"]["Expiry"];
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "authenticated";
+        } | {
+            data: components["schemas"]["ErrorData"];
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "error";
         };
         /** @description A signal as clients see it. */
         Signal: {
@@ -789,6 +948,12 @@ export interface components {
             /** @description The signals. */
             signals: components["schemas"]["Signal"][];
         };
+        /** @description What a socket starts from when it does not resume. */
+        Snapshot: {
+            city: components["schemas"]["City"] | null;
+            /** @description Latest signal per symbol, newest first. */
+            signals: components["schemas"]["Signal"][];
+        };
         /**
          * @description Where a signal is in its life.
          * @enum {string}
@@ -804,6 +969,11 @@ export interface components {
          * @example AAPL
          */
         Symbol: string;
+        /** @description What a confirmation is about. */
+        SymbolData: {
+            /** @description A symbol, or `*` for all. */
+            symbol: string;
+        };
         /**
          * Format: date-time
          * @description An instant: RFC 3339, UTC, with milliseconds and `Z`.
@@ -813,6 +983,30 @@ export interface components {
         TopSignals: {
             /** @description The signals, the most trusted first. */
             signals: components["schemas"]["Signal"][];
+        };
+        /** @description The first message on a socket. */
+        Welcome: {
+            /** @description Server-made id of the connection. */
+            connection_id: string;
+            /** @description The log's epoch. */
+            epoch: string;
+            /** @description When the socket's token expires. */
+            expires_at: components["schemas"]["Time"];
+            /**
+             * Format: int32
+             * @description How often to send the bare `ping`.
+             */
+            ping_interval_ms: number;
+            /**
+             * Format: int32
+             * @description Over how long to spread a first reconnect.
+             */
+            reconnect_window_ms: number;
+            /**
+             * Format: int64
+             * @description The log's newest sequence number.
+             */
+            seq: number;
         };
     };
     responses: {

@@ -1,17 +1,7 @@
 /** The REST routes that a page needs, typed, with two kinds of errors. */
 
-import type {
-  Approval,
-  ApproveResult,
-  Bar,
-  City,
-  Clock,
-  Decision,
-  ExplainedSignal,
-  RunReport,
-  Signal,
-  Status,
-} from "./types.js";
+import type { components, paths } from "./openapi.js";
+import type { Clock, Decision, ExplainedSignal } from "./types.js";
 
 /** How long a request may take, milliseconds. */
 const TIMEOUT = 15_000;
@@ -26,19 +16,7 @@ export class Problem extends Error {
     /** HTTP status. */
     readonly status: number,
     /** The problem document's members. */
-    readonly body: {
-      type: string;
-      title: string;
-      detail: string;
-      /** JSON pointer to the wrong field. */
-      pointer?: string;
-      /** On 409: the current signal, with who decided what. */
-      signal?: Signal;
-      /** What a score lacks. */
-      missing?: { what: string; reason: string }[];
-      /** Of an internal error: its id in the log. */
-      id?: string;
-    },
+    readonly body: Omit<components["schemas"]["Problem"], "type" | "status"> & { type: string },
   ) {
     super(body.detail || body.title);
     this.slug = /^\/problems\/([\w-]+)$/.exec(body.type)?.[1] ?? "";
@@ -50,20 +28,23 @@ export class Unreachable extends Error {
   override name = "Unreachable";
 }
 
-/** Which part of a list. */
-export interface Page {
-  /** 1 to 500, by default 50. */
-  limit?: number;
-  /** `next_cursor` of the page before. */
-  cursor?: string;
+/** What a route answers, as the server describes it. */
+type Answer<P extends keyof paths, M extends "get" | "post" = "get"> = paths[P] extends {
+  [K in M]: { responses: { 200: { content: { "application/json": infer Body } } } };
 }
+  ? Body
+  : never;
+
+/** What a route may be asked. */
+type Query<P extends keyof paths> = paths[P] extends { get: { parameters: { query?: infer Q } } }
+  ? NonNullable<Q>
+  : never;
+
+/** Which part of a list: `limit` 1 to 500, by default 50, and the `next_cursor` of the page before. */
+export type Page = Query<"/api/v1/signals/{symbol}/history">;
 
 /** Which decisions. Times are RFC 3339 or dates. */
-export interface ApprovalFilter extends Page {
-  by?: string;
-  from?: string;
-  to?: string;
-}
+export type ApprovalFilter = Query<"/api/v1/approvals">;
 
 /** A call's own options. */
 export interface Call {
@@ -73,10 +54,7 @@ export interface Call {
 /** Every request that a page needs. Rejects with {@link Problem} or {@link Unreachable}. */
 export interface Rest {
   /** Latest signal per symbol, the newest event first. */
-  signals(
-    query?: Page & { status?: Status },
-    call?: Call,
-  ): Promise<{ signals: Signal[]; next_cursor: string | null }>;
+  signals(query?: Query<"/api/v1/signals">, call?: Call): Promise<Answer<"/api/v1/signals">>;
   /** The latest signal of a symbol with its reasons. */
   signal(symbol: string, call?: Call): Promise<ExplainedSignal>;
   /** All revisions with their reasons, newest first. */
@@ -85,31 +63,32 @@ export interface Rest {
     query?: Page,
     call?: Call,
   ): Promise<{ signals: ExplainedSignal[]; next_cursor: string | null }>;
-  /** The `n` most trusted signals, by default 10. */
-  top(n?: number, call?: Call): Promise<{ signals: Signal[] }>;
+  /** The `n` most trusted signals, 1 to 100, by default 10. */
+  top(n?: number, call?: Call): Promise<Answer<"/api/v1/scan/top">>;
   /** Decides at once, without the client's queue. */
-  approve(symbol: string, decision: Decision, call?: Call): Promise<ApproveResult>;
-  /** Everybody's decisions, newest first. */
-  approvals(
-    query?: ApprovalFilter & { symbol?: string },
+  approve(
+    symbol: string,
+    decision: Decision,
     call?: Call,
-  ): Promise<{ approvals: Approval[]; next_cursor: string | null }>;
+  ): Promise<Answer<"/api/v1/signals/{symbol}/approve", "post">>;
+  /** Everybody's decisions, newest first. */
+  approvals(query?: ApprovalFilter, call?: Call): Promise<Answer<"/api/v1/approvals">>;
   /** The decisions on a symbol, newest first. */
   symbolApprovals(
     symbol: string,
-    query?: ApprovalFilter,
+    query?: Query<"/api/v1/signals/{symbol}/approvals">,
     call?: Call,
-  ): Promise<{ approvals: Approval[]; next_cursor: string | null }>;
+  ): Promise<Answer<"/api/v1/signals/{symbol}/approvals">>;
   /** The daily bars held, ascending. */
   bars(
     symbol: string,
-    query?: Page & { from?: string; to?: string },
+    query?: Query<"/api/v1/symbols/{symbol}/bars">,
     call?: Call,
-  ): Promise<{ bars: Bar[]; next_cursor: string | null }>;
-  city(call?: Call): Promise<City>;
+  ): Promise<Answer<"/api/v1/symbols/{symbol}/bars">>;
+  city(call?: Call): Promise<Answer<"/api/v1/city">>;
   /** A scheduled run now; for the roles `service` and `admin`. */
-  run(cron?: string, call?: Call): Promise<RunReport>;
-  health(call?: Call): Promise<{ status: string; version: string }>;
+  run(cron?: string, call?: Call): Promise<Answer<"/api/v1/runs", "post">>;
+  health(call?: Call): Promise<Answer<"/api/v1/healthz">>;
 }
 
 /** One request: the decoded answer, whatever it is. */
@@ -130,7 +109,7 @@ export interface Surroundings {
 /** Makes requests. */
 export function asker({ origin, token, fetch, clock }: Surroundings): Ask {
   return async (method, path, { query = {}, body, headers, signal } = {}) => {
-    const url = new URL(`/api/v1/${path}`, origin);
+    const url = new URL(path, origin);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
@@ -190,23 +169,26 @@ function problem(status: number, answer: unknown): Problem {
 
 /** The typed routes over `ask`. */
 export function rest(ask: Ask): Rest {
-  // The types are the server's own description's; see `npm run check`.
-  const get = (path: string, query?: object, call?: Call) =>
-    ask("GET", path, { query: query ?? {}, ...call }) as Promise<never>;
-  const post = (path: string, body: unknown, call?: Call) =>
-    ask("POST", path, { body, ...call }) as Promise<never>;
-  const of = (symbol: string) => encodeURIComponent(symbol);
+  const at = (path: keyof paths, symbol: string) =>
+    path.replace("{symbol}", encodeURIComponent(symbol));
+  // What each answers is what the server's description says of it; see `npm run check`.
+  const get = (path: keyof paths, query?: object, call?: Call, symbol = "") =>
+    ask("GET", at(path, symbol), { query: query ?? {}, ...call }) as Promise<never>;
+  const post = (path: keyof paths, body: unknown, call?: Call, symbol = "") =>
+    ask("POST", at(path, symbol), { body, ...call }) as Promise<never>;
   return {
-    signals: (query, call) => get("signals", query, call),
-    signal: (symbol, call) => get(`signals/${of(symbol)}`, {}, call),
-    history: (symbol, query, call) => get(`signals/${of(symbol)}/history`, query, call),
-    top: (n, call) => get("scan/top", { n }, call),
-    approve: (symbol, decision, call) => post(`signals/${of(symbol)}/approve`, decision, call),
-    approvals: (query, call) => get("approvals", query, call),
-    symbolApprovals: (symbol, query, call) => get(`signals/${of(symbol)}/approvals`, query, call),
-    bars: (symbol, query, call) => get(`symbols/${of(symbol)}/bars`, query, call),
-    city: (call) => get("city", {}, call),
-    run: (cron, call) => post("runs", { cron }, call),
-    health: (call) => get("healthz", {}, call),
+    signals: (query, call) => get("/api/v1/signals", query, call),
+    signal: (symbol, call) => get("/api/v1/signals/{symbol}", {}, call, symbol),
+    history: (symbol, query, call) => get("/api/v1/signals/{symbol}/history", query, call, symbol),
+    top: (n, call) => get("/api/v1/scan/top", { n }, call),
+    approve: (symbol, decision, call) =>
+      post("/api/v1/signals/{symbol}/approve", decision, call, symbol),
+    approvals: (query, call) => get("/api/v1/approvals", query, call),
+    symbolApprovals: (symbol, query, call) =>
+      get("/api/v1/signals/{symbol}/approvals", query, call, symbol),
+    bars: (symbol, query, call) => get("/api/v1/symbols/{symbol}/bars", query, call, symbol),
+    city: (call) => get("/api/v1/city", {}, call),
+    run: (cron, call) => post("/api/v1/runs", { cron }, call),
+    health: (call) => get("/api/v1/healthz", {}, call),
   };
 }

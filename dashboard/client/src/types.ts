@@ -42,52 +42,19 @@ export interface Decision {
 }
 
 /** What became of a decision. */
-export interface ApproveResult {
-  approval: Approval;
+export type ApproveResult = Omit<Schemas["Approved"], "room"> & {
   /** Where it is in the symbol room's log; null when an earlier try's answer was lost. */
   room: Position | null;
-  /** Where it is in the feed's log; null when that is not known. */
-  feed: Position | null;
-}
+};
 
-/** The answer to `ping()`. */
-export interface Pong {
-  /** The server's time, RFC 3339. */
-  timestamp: string;
-  /** What was sent along. */
-  echo?: unknown;
-  epoch: string;
-  /** Everything up to here has been handed to the handlers, or was hidden by the filter. */
-  seq: number;
-}
-
-/** `data` of each message of the server. */
-export interface MessageData {
-  welcome: {
-    connection_id: string;
-    epoch: string;
-    seq: number;
-    expires_at: string;
-    ping_interval_ms: number;
-    reconnect_window_ms: number;
-  };
-  /** Replaces everything known so far. */
-  snapshot: { signals: Signal[]; city: City | null };
-  resumed: { recovered: boolean; count: number };
-  new_signal: Signal;
-  approval_notification: Approval;
-  city_state_update: City;
-  pong: Pong;
-  subscription_confirmed: { symbol: string };
-  unsubscription_confirmed: { symbol: string };
-  city_state_subscription_confirmed: Record<string, never>;
-  city_state_unsubscription_confirmed: Record<string, never>;
-  token_expiring: { expires_at: string };
-  authenticated: { expires_at: string };
-  error: { code: string; message: string };
-}
+/** A message of the server. */
+export type Message = Schemas["ServerMessage"];
 /** `type` of each message of the server. */
-export type MessageType = keyof MessageData;
+export type MessageType = Message["type"];
+/** `data` of each message of the server. */
+export type MessageData = { [M in Message as M["type"]]: M["data"] };
+/** The answer to a ping through the stream: everything up to `seq` has been handed on. */
+export type Pong = MessageData["pong"];
 
 /** What a message carries beside its data. */
 export interface Meta {
@@ -97,21 +64,10 @@ export interface Meta {
   seq?: number;
 }
 
-/** A message of the server. */
-export type Message = {
-  [T in MessageType]: { type: T; data: MessageData[T] } & Meta;
-}[MessageType];
-
 /** `data` of each message of the client. */
-export interface ClientMessageData {
-  subscribe_symbol: { symbol: string } | { symbols: string[] };
-  unsubscribe_symbol: { symbol: string } | { symbols: string[] };
-  subscribe_all: Record<string, never>;
-  subscribe_city_state: Record<string, never>;
-  unsubscribe_city_state: Record<string, never>;
-  ping: { timestamp?: unknown };
-  authenticate: { token: string };
-}
+export type ClientMessageData = {
+  [M in Schemas["ClientMessage"] as M["type"]]: Exclude<M["data"], undefined>;
+};
 
 /** What is going on with the connection. Times are milliseconds since 1970. */
 export type ConnectionState =

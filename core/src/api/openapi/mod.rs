@@ -7,6 +7,8 @@
 #[cfg(feature = "openapi")]
 mod document;
 #[cfg(feature = "openapi")]
+mod messages;
+#[cfg(feature = "openapi")]
 mod operations;
 #[cfg(feature = "openapi")]
 mod parts;

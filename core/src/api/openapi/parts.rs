@@ -6,6 +6,7 @@ use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 use super::super::problem::Slug;
 use super::super::{reads, writes};
+use super::messages::add_messages;
 use crate::room::call::City;
 use crate::room::signal::{SignalView, Status};
 use crate::signals::parse::MAX_ROWS;
@@ -222,11 +223,12 @@ pub(super) fn schemas() -> Value {
         }),
     );
     named.insert("Problem".into(), problem());
+    add_messages(&mut named);
     Value::Object(named)
 }
 
 /// Adds a type's schema and those it refers to.
-fn add<T: ToSchema>(named: &mut Map<String, Value>) {
+pub(super) fn add<T: ToSchema>(named: &mut Map<String, Value>) {
     let mut all = vec![(T::name().into_owned(), T::schema())];
     T::schemas(&mut all);
     for (name, schema) in all {
