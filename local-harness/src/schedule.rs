@@ -42,7 +42,8 @@ async fn fire(mut timetable: Timetable, shared: &Shared) {
 /// One scheduled run, as `POST /runs` starts it.
 pub(crate) async fn scheduled(cron: &str, shared: &Shared) {
     let upload = Upload::Memory(Vec::new());
-    let outcome = drive(api::run(cron), &shared.registry, upload).await;
+    let next = api::run(&shared.config, cron);
+    let outcome = drive(next, &shared.registry, upload).await;
     match outcome {
         Outcome::Reply(reply) if reply.status < 400 => {
             tracing::debug!(cron, report = reply.body, "run");

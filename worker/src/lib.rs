@@ -37,7 +37,11 @@ async fn fetch(mut request: Request, env: Env, _context: Context) -> Result<Resp
 #[event(scheduled)]
 async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let cron = event.cron();
-    match drive(&env, api::run(&cron), None).await {
+    let config = match config(&env) {
+        Ok(config) => config,
+        Err(error) => return console_error!("cron {cron}: {error}"),
+    };
+    match drive(&env, api::run(&config, &cron), None).await {
         Ok(mut response) => {
             let report = response.text().await.unwrap_or_default();
             console_log!("cron {cron}: {} {report}", response.status_code());

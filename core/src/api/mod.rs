@@ -4,6 +4,7 @@
 //! once for both runtimes. An adapter loops: it reads a body, asks rooms, and hands the outcome
 //! to the continuation until there is a [`Response`], a socket to accept or a file to serve.
 
+mod epochs;
 pub mod openapi;
 mod origin;
 mod params;
@@ -119,8 +120,8 @@ pub fn begin(config: &Arc<Config>, request: Request, now: Millis) -> Next {
 }
 
 /// A scheduled run: `cron` is the expression that fired.
-pub fn run(cron: &str) -> Next {
-    writes::run(cron.to_owned())
+pub fn run(config: &Config, cron: &str) -> Next {
+    writes::run(cron.to_owned(), config.watchlist.clone())
 }
 
 /// Answers every route of a deployment that lacks something.
@@ -194,7 +195,8 @@ fn admitted(
         Action::City => Ok(reads::city()),
         Action::Approve => writes::approve(asked),
         Action::PutBars => writes::put_bars(asked),
-        Action::Run => Ok(writes::start_run()),
+        Action::Run => Ok(writes::start_run(asked.config.watchlist.clone())),
+        Action::Renew => epochs::renew(asked),
         Action::LocalRun => writes::local_run(&asked),
         Action::Socket | Action::SymbolSocket => sockets::upgrade(asked),
     }

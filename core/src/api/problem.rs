@@ -214,6 +214,7 @@ impl Problem {
             )
             .with("signal", shown(&signal)),
             Reject::Misdirected => Self::internal("misdirected"),
+            Reject::RetiredEpoch => Self::internal("retired-epoch"),
         }
     }
 

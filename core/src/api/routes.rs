@@ -35,6 +35,8 @@ pub enum Action {
     City,
     /// A scheduled run now.
     Run,
+    /// New epochs, after a backup was restored.
+    Renew,
     /// A scheduled run now, without a token, on local runtimes.
     LocalRun,
     /// The feed's socket.
@@ -190,6 +192,13 @@ pub static ROUTES: &[Route] = &[
         Need::Feed,
         Action::Run,
         "A scheduled run now",
+    ),
+    route(
+        POST,
+        "/api/v1/epochs",
+        Need::Administer,
+        Action::Renew,
+        "Begins new epochs, after a backup was restored",
     ),
     route(
         GET,

@@ -6,7 +6,9 @@ use serde_json::value::RawValue;
 
 use super::problem::{Problem, Slug};
 use super::{Asked, Body, Next, Replies, Response, failed, mixed_up, origin};
-use crate::room::call::{BarCounts, Call, CallError, Computed, Position, Proposal, Reject, Reply};
+use crate::room::call::{
+    BarCounts, Call, CallError, Computed, Plan, Position, Proposal, Reject, Reply, Stale,
+};
 use crate::room::log::json;
 use crate::room::name::RoomName;
 #[cfg(feature = "openapi")]
@@ -23,7 +25,7 @@ pub(super) const MAX_CRON_CHARS: usize = 100;
 /// Longest `signal_id` of a decision, characters; a longer one is no signal's.
 pub(super) const MAX_SIGNAL_ID_CHARS: usize = 100;
 
-fn complete(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
+pub(super) fn complete(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
     match body {
         Body::Complete(bytes) => Ok(bytes),
         Body::TooLarge => Err(Problem::new(
@@ -34,7 +36,7 @@ fn complete(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
 }
 
 /// A JSON object, or the problem with it.
-fn object(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, Problem> {
+pub(super) fn object(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, Problem> {
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(Problem::invalid("", "The body must be a JSON object.")),
@@ -280,12 +282,17 @@ pub(super) struct RunReport {
     insufficient_history: usize,
     /// Symbols that could not be looked at; the next run does.
     failed: Vec<Symbol>,
+    /// Rooms whose alarm had not come: what they owed is on its way now.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    overdue: Vec<RoomName>,
+    /// Symbols whose newest bar is over five days old, at most 100.
+    stale: Vec<Stale>,
     /// The city state afterwards.
     #[cfg_attr(feature = "openapi", schema(required))]
     city: Option<crate::room::call::City>,
 }
 
-pub(super) fn start_run() -> Next {
+pub(super) fn start_run(watchlist: Vec<Symbol>) -> Next {
     Next::Body {
         limit: MAX_JSON_BODY,
         then: Box::new(|body, _| {
@@ -296,7 +303,7 @@ pub(super) fn start_run() -> Next {
                 text(&object(&bytes)?, "cron", MAX_CRON_CHARS)
             });
             match cron {
-                Ok(cron) => run(cron.unwrap_or_else(|| "manual".to_owned())),
+                Ok(cron) => run(cron.unwrap_or_else(|| "manual".to_owned()), watchlist),
                 Err(problem) => problem.into(),
             }
         }),
@@ -307,37 +314,40 @@ pub(super) fn local_run(asked: &Asked) -> Result<Next, Problem> {
     if !asked.request.local {
         return Err(Problem::new(Slug::NotFound, "There is no such address."));
     }
-    Ok(run(asked
-        .params
-        .text("cron")
-        .unwrap_or("manual")
-        .to_owned()))
+    let cron = asked.params.text("cron").unwrap_or("manual");
+    Ok(run(cron.to_owned(), asked.config.watchlist.clone()))
 }
 
 /// Asks the feed what is to be done, the symbols' rooms to do it, and the feed to sum it up.
-pub(super) fn run(cron: String) -> Next {
+pub(super) fn run(cron: String, watchlist: Vec<Symbol>) -> Next {
     Next::Call {
-        calls: vec![(RoomName::Feed, Call::Plan)],
+        calls: vec![(RoomName::Feed, Call::Plan { watchlist })],
         then: Box::new(move |mut replies, _| match replies.pop() {
-            Some(Ok(Reply::Planned(symbols))) => compute(cron, symbols),
+            Some(Ok(Reply::Planned(plan))) => carry_out(cron, plan),
             Some(Err(error)) => failed(error, None, false).into(),
             Some(Ok(_)) | None => mixed_up().into(),
         }),
     }
 }
 
-fn compute(cron: String, symbols: Vec<Symbol>) -> Next {
-    let planned = symbols.len();
+fn carry_out(cron: String, plan: Plan) -> Next {
     let mut report = RunReport {
         cron,
-        planned,
+        planned: plan.dirty.len(),
+        stale: plan.stale,
         ..RunReport::default()
     };
+    if plan.overdue {
+        report.overdue.push(RoomName::Feed);
+    }
+    let compute = plan.dirty.into_iter().map(|symbol| (symbol, Call::Compute));
+    let look = plan.look.into_iter().map(|symbol| (symbol, Call::Look));
+    let (symbols, calls): (Vec<Symbol>, Vec<_>) = compute
+        .chain(look)
+        .map(|(symbol, call)| (symbol.clone(), (RoomName::Symbol(symbol), call)))
+        .unzip();
     Next::Call {
-        calls: symbols
-            .iter()
-            .map(|symbol| (RoomName::Symbol(symbol.clone()), Call::Compute))
-            .collect(),
+        calls,
         then: Box::new(move |replies: Replies, _| {
             for (symbol, reply) in symbols.into_iter().zip(replies) {
                 match reply {
@@ -345,6 +355,10 @@ fn compute(cron: String, symbols: Vec<Symbol>) -> Next {
                     Ok(Reply::Computed(Computed::Unchanged)) => report.unchanged += 1,
                     Ok(Reply::Computed(Computed::InsufficientHistory)) => {
                         report.insufficient_history += 1;
+                    }
+                    Ok(Reply::Looked { overdue: false }) => {}
+                    Ok(Reply::Looked { overdue: true }) => {
+                        report.overdue.push(RoomName::Symbol(symbol));
                     }
                     Ok(_) | Err(_) => report.failed.push(symbol),
                 }

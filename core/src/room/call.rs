@@ -124,8 +124,20 @@ pub enum Call {
     },
     /// Feed: the city state.
     City,
-    /// Feed: which symbols a run has to look at.
-    Plan,
+    /// Feed: what a run has to do.
+    Plan {
+        /// Symbols that should have bars, whether or not anybody has sent some.
+        watchlist: Vec<Symbol>,
+    },
+    /// Symbol room: see to what should have happened by now.
+    Look,
+    /// Any room: its database came from a backup, so its log is another one from here on.
+    Renew,
+    /// Feed: the symbols it knows, by name; the cursor counts them.
+    Sources {
+        /// Which slice.
+        page: Page,
+    },
     /// Feed: a run has ended; bring derived state up to date.
     Finish,
 }
@@ -135,7 +147,9 @@ impl Call {
     pub fn patience(&self) -> Option<Duration> {
         match self {
             Self::Approve(_) => Some(Duration::from_secs(1)),
-            Self::PutBars { .. } | Self::Compute => Some(Duration::from_secs(10)),
+            Self::PutBars { .. } | Self::Compute | Self::Look | Self::Renew => {
+                Some(Duration::from_secs(10))
+            }
             Self::Bars { .. }
             | Self::Latest
             | Self::History { .. }
@@ -144,7 +158,8 @@ impl Call {
             | Self::Signals { .. }
             | Self::Top { .. }
             | Self::City
-            | Self::Plan
+            | Self::Plan { .. }
+            | Self::Sources { .. }
             | Self::Finish => None,
         }
     }
@@ -215,6 +230,32 @@ pub struct RoomState {
     pub dirty: bool,
     /// What the last computation found, if it found all three.
     pub trusts: Option<Trusts>,
+    /// Date of its newest bar.
+    pub last_bar: Option<NaiveDate>,
+}
+
+/// What a run has to do, and what it should say.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Symbols with bars no run has looked at.
+    pub dirty: Vec<Symbol>,
+    /// Symbols not heard of for long: their rooms are to be looked at.
+    pub look: Vec<Symbol>,
+    /// Symbols whose newest bar is too old.
+    pub stale: Vec<Stale>,
+    /// Whether the feed's own alarm has not come.
+    pub overdue: bool,
+}
+
+/// A symbol whose newest bar is too old.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Stale {
+    /// The symbol.
+    pub symbol: Symbol,
+    /// Date of its newest bar; null when it has none.
+    #[cfg_attr(feature = "openapi", schema(required))]
+    pub last_bar: Option<NaiveDate>,
 }
 
 /// A batch from a room's log, with its state, to the room's downstream.
@@ -224,6 +265,10 @@ pub struct Push {
     pub source: RoomName,
     /// The source's epoch.
     pub epoch: String,
+    /// Its epochs before that, oldest first, each with the newest event the downstream was known
+    /// to have when it ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<Position>,
     /// The source's state.
     pub state: RoomState,
     /// Oldest event the source still holds.
@@ -335,7 +380,16 @@ pub enum Reply {
     /// To `City` and `Finish`.
     City(City),
     /// To `Plan`.
-    Planned(Vec<Symbol>),
+    Planned(Plan),
+    /// To `Look`.
+    Looked {
+        /// Whether the room's alarm had not come when it should have.
+        overdue: bool,
+    },
+    /// To `Renew`: where the log is now.
+    Renewed(Position),
+    /// To `Sources`.
+    Sources(Slice<Symbol>),
 }
 
 impl Reply {
@@ -363,6 +417,9 @@ pub enum Reject {
     AlreadyDecided(Box<Signal>),
     /// Another signal is current; carries it.
     StaleSignal(Box<Signal>),
+    /// A batch from an epoch that has ended: it came late, or its source was restored from a
+    /// backup and not renewed.
+    RetiredEpoch,
     /// This kind of room does not answer this call.
     Misdirected,
 }

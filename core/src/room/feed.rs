@@ -3,7 +3,9 @@
 //! Invariant: an event is known by (source, epoch, seq) for ever; receiving it twice is
 //! receiving it once.
 
-use super::call::{Ack, Carried, City, Position, Push, Reject, RoomState, Trusts};
+use chrono::Days;
+
+use super::call::{Ack, Carried, City, Plan, Position, Push, Reject, RoomState, Trusts};
 use super::effects::Effects;
 use super::log::{Fresh, Log};
 use super::name::RoomName;
@@ -11,13 +13,30 @@ use super::{Failure, Published};
 use crate::signals::city::{CityMood, desk, mean_trust};
 use crate::store::feed::{self, Source};
 use crate::store::{Sql, SqlError};
+use crate::symbol::Symbol;
 use crate::time::Millis;
 
 /// How long changes are gathered before the city state is looked at again, milliseconds.
 const CITY_DELAY: i64 = 1_000;
 
-/// Symbols one run looks at, at most; the rest is left for the next.
-pub(super) const MAX_PLANNED: i64 = 900;
+/// Symbols one run computes, at most; the rest is left for the next.
+const MAX_PLANNED: i64 = 900;
+
+/// How late an alarm may be before it counts as lost, milliseconds. No wait of a room is longer.
+pub(super) const LATE: i64 = 60_000;
+
+/// After how long without a word a room is looked at, milliseconds: what it owes would have come.
+const LOOK_AFTER: i64 = 3_600_000;
+
+/// Rooms one run looks at, at most; the rest is left for the next.
+const MAX_LOOKED_AT: i64 = 20;
+
+/// After how many days without a bar a symbol is stale: exchanges rest for at most four in a row,
+/// and the fifth brings its bar at its end.
+const STALE_AFTER_DAYS: u64 = 5;
+
+/// Stale symbols one run names, at most.
+const MAX_STALE: i64 = 100;
 
 /// What the feed holds in memory.
 #[derive(Debug)]
@@ -59,22 +78,24 @@ impl Feed {
             return Err(Reject::Misdirected.into());
         };
         let known = feed::source(&push.source, sql)?;
-        let same_log = known
-            .as_ref()
-            .is_some_and(|source| source.epoch == push.epoch);
-        let mut source = known
-            .clone()
-            .filter(|_| same_log)
-            .unwrap_or_else(|| Source {
-                epoch: push.epoch.clone(),
-                seq: 0,
-                feed_seq: 0,
-                state: RoomState {
-                    version: 0,
-                    dirty: false,
-                    trusts: None,
-                },
-            });
+        let mut source = match &known {
+            Some(known) if known.epoch == push.epoch => known.clone(),
+            Some(ended) => {
+                if feed::is_retired(&push.source, &push.epoch, sql)? {
+                    return Err(Reject::RetiredEpoch.into());
+                }
+                let ancestors = push.lineage.iter().map(|ancestor| ancestor.epoch.as_str());
+                for epoch in ancestors.chain([ended.epoch.as_str()]) {
+                    fx.write(feed::retire(&push.source, epoch));
+                }
+                Source {
+                    seq: common(ended, &push.lineage),
+                    feed_seq: ended.feed_seq,
+                    ..unheard_of(push)
+                }
+            }
+            None => unheard_of(push),
+        };
         let mut published = Vec::new();
         for entry in &push.entries {
             if entry.seq <= source.seq {
@@ -108,7 +129,7 @@ impl Feed {
             source.state = push.state;
         }
         if known.as_ref() != Some(&source) {
-            fx.write(feed::save_source(&push.source, &source));
+            fx.write(feed::save_source(&push.source, &source, now));
         }
         let position = Position {
             epoch: log.epoch().to_owned(),
@@ -126,6 +147,27 @@ impl Feed {
             },
             published,
         ))
+    }
+
+    /// What a run has to do. A room that is handed out to be looked at is not again for a while.
+    pub(super) fn plan(
+        &self,
+        watchlist: &[Symbol],
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<Plan, SqlError> {
+        let look = feed::unheard(now.plus(-LOOK_AFTER), MAX_LOOKED_AT, sql)?;
+        if !look.is_empty() {
+            fx.write(feed::looked_at(&look, now));
+        }
+        let due = now.date() - Days::new(STALE_AFTER_DAYS);
+        Ok(Plan {
+            dirty: feed::dirty(MAX_PLANNED, sql)?,
+            stale: feed::stale(due, watchlist, MAX_STALE, sql)?,
+            overdue: self.city_due.is_some_and(|at| at.plus(LATE) < now),
+            look,
+        })
     }
 
     /// Looks at the city state if something changed; true when it is another one now.
@@ -152,6 +194,34 @@ impl Feed {
         fx.write(feed::save_city(&self.city, None));
         Ok(changed)
     }
+}
+
+/// What is known of a source at its first batch.
+fn unheard_of(push: &Push) -> Source {
+    Source {
+        epoch: push.epoch.clone(),
+        seq: 0,
+        feed_seq: 0,
+        state: RoomState {
+            version: 0,
+            dirty: false,
+            trusts: None,
+            last_bar: None,
+        },
+    }
+}
+
+/// Up to where a log that goes on under a new epoch is what the feed holds of the one that ended.
+/// A log without ancestors was lost and begins anew.
+fn common(ended: &Source, lineage: &[Position]) -> i64 {
+    let Some(newest) = lineage.last() else {
+        return 0;
+    };
+    let known = lineage.iter().position(|it| it.epoch == ended.epoch);
+    // An epoch that a backup brought to an end twice is in no lineage.
+    let shared = known.map_or(std::slice::from_ref(newest), |known| &lineage[known..]);
+    let seqs = shared.iter().map(|ancestor| ancestor.seq);
+    seqs.fold(ended.seq, i64::min)
 }
 
 /// The city state in words and numbers.

@@ -18,6 +18,7 @@ const TRIM_EVERY: i64 = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     epoch: String,
+    lineage: Vec<Position>,
     top: i64,
     floor: i64,
     retention: i64,
@@ -58,6 +59,7 @@ impl Log {
     pub fn empty(epoch: String, retention: i64) -> Self {
         Self {
             epoch,
+            lineage: Vec::new(),
             top: 0,
             floor: 1,
             retention,
@@ -73,16 +75,48 @@ impl Log {
             "SELECT (SELECT MIN(seq) FROM events), (SELECT MAX(seq) FROM events)",
             &[],
         )?;
-        let bounds = rows.first().filter(|row| !row.is_null(0));
-        Ok(match bounds {
-            Some(row) => Self {
-                epoch,
-                top: row.integer(1)?,
-                floor: row.integer(0)?,
-                retention,
-            },
-            None => Self::empty(epoch, retention),
-        })
+        let mut log = Self::empty(epoch, retention);
+        if let Some(row) = rows.first().filter(|row| !row.is_null(0)) {
+            log.top = row.integer(1)?;
+            log.floor = row.integer(0)?;
+        }
+        let ended = sql.query("SELECT epoch, seq FROM lineage ORDER BY n", &[])?;
+        log.lineage = ended
+            .iter()
+            .map(|row| {
+                Ok(Position {
+                    epoch: row.text(0)?.to_owned(),
+                    seq: row.integer(1)?,
+                })
+            })
+            .collect::<Result<_, SqlError>>()?;
+        Ok(log)
+    }
+
+    /// Ends the epoch and begins another, with a name made from `fresh`. Events and numbers go
+    /// on; the downstream is known to have everything up to `delivered`.
+    pub fn renew(&mut self, fresh: &str, delivered: i64, fx: &mut Effects) {
+        let n = self.lineage.len() + 1;
+        let next = format!("{fresh}-{n}");
+        let ended = Position {
+            epoch: std::mem::replace(&mut self.epoch, next),
+            seq: delivered,
+        };
+        fx.write(Statement::new(
+            "INSERT INTO lineage (epoch, seq) VALUES (?, ?)",
+            vec![ended.epoch.as_str().into(), ended.seq.into()],
+        ));
+        fx.write(Statement::new(
+            "UPDATE meta SET value = ? WHERE key = 'epoch'",
+            vec![self.epoch.as_str().into()],
+        ));
+        self.lineage.push(ended);
+    }
+
+    /// The epochs before this one, oldest first, each with the newest event the downstream was
+    /// known to have when it ended.
+    pub fn lineage(&self) -> &[Position] {
+        &self.lineage
     }
 
     /// The newest position.

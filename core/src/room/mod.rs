@@ -120,6 +120,7 @@ enum Kind {
 pub struct Room {
     name: RoomName,
     config: RoomConfig,
+    fresh_epoch: String,
     created: bool,
     log: Log,
     sockets: Listeners,
@@ -128,8 +129,8 @@ pub struct Room {
 }
 
 impl Room {
-    /// Reads a room's state from its database and its sockets' attachments. `fresh_epoch` names
-    /// the log should the room not exist yet.
+    /// Reads a room's state from its database and its sockets' attachments. `fresh_epoch`, random,
+    /// names the log should the room not exist yet, or get another epoch.
     ///
     /// # Errors
     /// [`SqlError`] from the database.
@@ -166,6 +167,7 @@ impl Room {
         Ok(Self {
             name: name.clone(),
             config,
+            fresh_epoch: fresh_epoch.to_owned(),
             created,
             log,
             sockets,
@@ -292,6 +294,11 @@ impl Room {
         sql: &dyn Sql,
         fx: &mut Effects,
     ) -> Result<Reply, Failure> {
+        match call {
+            Call::Look => return Ok(self.look(now, sql, fx)?),
+            Call::Renew => return self.renew(now, sql, fx),
+            _ => {}
+        }
         let sql = self.readable(sql);
         let mut published = Vec::new();
         let reply = match &mut self.kind {
@@ -321,7 +328,8 @@ impl Room {
                 Call::Approvals { filter, page } => {
                     Reply::Approvals(feed_store::approvals(&filter, page, sql)?)
                 }
-                Call::Plan => Reply::Planned(feed_store::dirty(feed::MAX_PLANNED, sql)?),
+                Call::Plan { watchlist } => Reply::Planned(feed.plan(&watchlist, now, sql, fx)?),
+                Call::Sources { page } => Reply::Sources(feed_store::sources(page, sql)?),
                 Call::City | Call::Finish => {
                     self.refresh_city(now, sql, fx)?;
                     let city = self.city().ok_or(Reject::Misdirected)?;
@@ -332,6 +340,8 @@ impl Room {
                 | Call::Compute
                 | Call::Latest
                 | Call::History { .. }
+                | Call::Look
+                | Call::Renew
                 | Call::Approve(_) => return Err(Reject::Misdirected.into()),
             },
         };
@@ -342,6 +352,41 @@ impl Room {
             self.fan_out(event, fx);
         }
         Ok(reply)
+    }
+
+    /// Does what an alarm would have, should it not have come; says whether it had not. What is
+    /// owed to the downstream goes out after this as after any call.
+    fn look(&mut self, now: Millis, sql: &dyn Sql, fx: &mut Effects) -> Result<Reply, SqlError> {
+        let deadline = self.next_deadline();
+        let overdue = deadline.is_some_and(|at| at.plus(feed::LATE) < now);
+        self.handle(Event::Alarm, now, sql, fx)?;
+        Ok(Reply::Looked { overdue })
+    }
+
+    /// Begins another epoch: nobody who followed the old one may resume with it.
+    fn renew(&mut self, now: Millis, sql: &dyn Sql, fx: &mut Effects) -> Result<Reply, Failure> {
+        if !self.created {
+            return Err(Reject::UnknownSymbol.into());
+        }
+        let listening: Vec<ConnId> = self.sockets.iter().map(|(conn, _)| conn).collect();
+        for conn in listening {
+            self.close(conn, Close::Restarting, fx);
+        }
+        match &mut self.kind {
+            Kind::Symbol(room) => room.renew(
+                &self.fresh_epoch,
+                &mut Turn {
+                    log: &mut self.log,
+                    now,
+                    sql,
+                    fx,
+                    // Nobody listens any more.
+                    published: &mut Vec::new(),
+                },
+            ),
+            Kind::Feed(_) => self.log.renew(&self.fresh_epoch, self.log.top(), fx),
+        }
+        Ok(Reply::Renewed(self.log.position()))
     }
 
     fn fan_out(&self, event: Published, fx: &mut Effects) {
@@ -513,7 +558,10 @@ fn call_symbol(room: &mut SymbolRoom, call: Call, turn: &mut Turn<'_>) -> Result
         | Call::Signals { .. }
         | Call::Top { .. }
         | Call::City
-        | Call::Plan
+        | Call::Plan { .. }
+        | Call::Sources { .. }
+        | Call::Look
+        | Call::Renew
         | Call::Finish => Err(Reject::Misdirected.into()),
     }
 }

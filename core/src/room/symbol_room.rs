@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use super::call::{
-    Ack, BarCounts, Computed, Entry, EventKind, Page, Proposal, Push, Reject, Reply, Slice, Trusts,
+    Ack, BarCounts, Computed, Entry, EventKind, Page, Proposal, Push, Reject, Reply, RoomState,
+    Slice, Trusts,
 };
 use super::effects::Effects;
 use super::log::{Fresh, Log, json};
@@ -85,12 +86,23 @@ impl SymbolRoom {
             changed.push(*bar);
         }
         turn.fx.writes.extend(bars::upsert(&changed));
+        // Ascending; a date that was held already is not beyond the newest.
+        let last_bar = self
+            .outbox
+            .state
+            .last_bar
+            .max(changed.last().map(|bar| bar.date));
         let dirty = self.outbox.state.dirty || !changed.is_empty();
         if compute && dirty {
             let all: Vec<Bar> = held.into_values().collect();
             self.publish_if_new(&all, turn);
         } else if !changed.is_empty() {
-            self.owe_state(dirty, self.outbox.state.trusts, turn);
+            let state = RoomState {
+                dirty,
+                last_bar,
+                ..self.outbox.state
+            };
+            self.owe_state(state, turn);
         }
         let signal = if compute {
             self.latest.clone().map(Box::new)
@@ -111,7 +123,13 @@ impl SymbolRoom {
 
     fn publish_if_new(&mut self, all: &[Bar], turn: &mut Turn<'_>) -> Computed {
         let evaluation = evaluate(all);
-        self.owe_state(false, trusts(&evaluation), turn);
+        let state = RoomState {
+            dirty: false,
+            trusts: trusts(&evaluation),
+            last_bar: all.last().map(|bar| bar.date),
+            ..self.outbox.state
+        };
+        self.owe_state(state, turn);
         let (Some(content), Some(last)) = (evaluation.published(), all.last()) else {
             return Computed::InsufficientHistory;
         };
@@ -262,15 +280,26 @@ impl SymbolRoom {
         self.note_debt(owed, turn);
     }
 
-    fn owe_state(&mut self, dirty: bool, trusts: Option<Trusts>, turn: &mut Turn<'_>) {
+    fn owe_state(&mut self, state: RoomState, turn: &mut Turn<'_>) {
         let old = self.outbox.state;
-        let known = old.version > 0;
-        if known && !dirty && old.dirty == dirty && old.trusts == trusts {
+        if old.version > 0 && !state.dirty && old == state {
             return;
         }
         let owed = self.owes(turn.log);
-        self.outbox.state.dirty = dirty;
-        self.outbox.state.trusts = trusts;
+        self.outbox.state = state;
+        self.outbox.state.version += 1;
+        self.note_debt(owed, turn);
+    }
+
+    /// Begins another epoch, and tells everybody again what holds now: whoever heard of more than
+    /// the backup has, hears what is true.
+    pub(super) fn renew(&mut self, fresh: &str, turn: &mut Turn<'_>) {
+        turn.log.renew(fresh, self.outbox.acked_seq, turn.fx);
+        if let Some(signal) = &self.latest {
+            let view = json(&signal.view());
+            self.publish(EventKind::NewSignal, &view, &view, turn);
+        }
+        let owed = self.owes(turn.log);
         self.outbox.state.version += 1;
         self.note_debt(owed, turn);
     }
@@ -322,6 +351,7 @@ impl SymbolRoom {
         Ok(Some(Push {
             source: RoomName::Symbol(self.symbol.clone()),
             epoch: log.epoch().to_owned(),
+            lineage: log.lineage().to_vec(),
             floor: log.oldest(),
             state: self.outbox.state,
             entries,
@@ -330,7 +360,11 @@ impl SymbolRoom {
 
     /// Moves the cursor to what the feed has; the feed may have less than was thought.
     pub(super) fn on_ack(&mut self, ack: &Ack, turn: &mut Turn<'_>) {
-        let seq = ack.seq.min(turn.log.top());
+        // It has more than there is: this log came from a backup and awaits a new epoch.
+        if ack.seq > turn.log.top() {
+            return self.on_push_failed(turn);
+        }
+        let seq = ack.seq;
         let version = ack.version.min(self.outbox.state.version);
         if (seq, version) == (self.outbox.acked_seq, self.outbox.acked_version) {
             // An answer to an older batch may come late; one that refuses its own is a failure.

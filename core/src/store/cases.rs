@@ -36,6 +36,7 @@ pub fn cases() -> Vec<Case> {
         ("lists travel as JSON", json_lists),
         ("a constraint refuses its row alone", constraints),
         ("a refused statement says so", refused_statement),
+        ("a strict table takes another column", another_column),
         ("a transaction commits", commits),
         ("a transaction sees its own writes", sees_own_writes),
         (
@@ -312,6 +313,21 @@ fn refused_statement(sql: &dyn Sql) -> Outcome {
         refused(sql.atomically(&mut || sql.run(two, &[r#"[1,"x"]"#.into()])))?;
         same(count(sql)?, 0)
     })
+}
+
+fn another_column(sql: &dyn Sql) -> Outcome {
+    run(sql, "CREATE TABLE t (x INTEGER) STRICT")?;
+    run(sql, "INSERT INTO t VALUES (1)")?;
+    sql.atomically(&mut || {
+        sql.run("ALTER TABLE t ADD COLUMN y INTEGER NOT NULL DEFAULT 7", &[])?;
+        sql.run("ALTER TABLE t ADD COLUMN z TEXT", &[])
+    })
+    .map_err(text)?;
+    let rows = sql.query("SELECT y, z FROM t", &[]).map_err(text)?;
+    let row = rows.first().ok_or("no row")?;
+    same(row.integer(0).map_err(text)?, 7)?;
+    same(row.is_null(1), true)?;
+    run(sql, "DROP TABLE t")
 }
 
 fn commits(sql: &dyn Sql) -> Outcome {

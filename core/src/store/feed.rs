@@ -1,11 +1,12 @@
 //! The feed's database: latest signals, everybody's decisions, sources and the city state.
 
+use chrono::NaiveDate;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::signals::{bounds, by_and_times, slice, trust_values, trusts};
-use super::{Columns, Sql, SqlError, Statement, Value};
-use crate::room::call::{ApprovalFilter, City, Entry, Page, RoomState, Slice, Trusts};
+use super::signals::{bounds, by_and_times, maybe_date, slice, trust_values, trusts};
+use super::{Columns, Row, Sql, SqlError, Statement, Value};
+use crate::room::call::{ApprovalFilter, City, Entry, Page, RoomState, Slice, Stale, Trusts};
 use crate::room::log::{json, raw};
 use crate::room::name::RoomName;
 use crate::room::signal::{Approval, Status};
@@ -32,7 +33,7 @@ pub struct Source {
 /// [`SqlError`] from the database.
 pub fn source(name: &RoomName, sql: &dyn Sql) -> Result<Option<Source>, SqlError> {
     sql.query(
-        "SELECT epoch, seq, feed_seq, version, dirty, unslug, fear, flow FROM sources \
+        "SELECT epoch, seq, feed_seq, version, dirty, unslug, fear, flow, last_bar FROM sources \
          WHERE name = ?",
         &[name.to_string().into()],
     )?
@@ -46,14 +47,35 @@ pub fn source(name: &RoomName, sql: &dyn Sql) -> Result<Option<Source>, SqlError
                 version: row.integer(3)?,
                 dirty: row.integer(4)? == 1,
                 trusts: trusts(row, 5)?,
+                last_bar: maybe_date(row, 8)?,
             },
         })
     })
     .transpose()
 }
 
-/// Stores what the feed knows of `name`.
-pub fn save_source(name: &RoomName, source: &Source) -> Statement {
+/// Whether `epoch` is one of `name` that has ended.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn is_retired(name: &RoomName, epoch: &str, sql: &dyn Sql) -> Result<bool, SqlError> {
+    let rows = sql.query(
+        "SELECT 1 FROM retired WHERE name = ? AND epoch = ?",
+        &[name.to_string().into(), epoch.into()],
+    )?;
+    Ok(!rows.is_empty())
+}
+
+/// Remembers that an epoch of `name` has ended.
+pub fn retire(name: &RoomName, epoch: &str) -> Statement {
+    Statement::new(
+        "INSERT OR IGNORE INTO retired (name, epoch) VALUES (?, ?)",
+        vec![name.to_string().into(), epoch.into()],
+    )
+}
+
+/// Stores what the feed knows of `name`, which was heard of at `now`.
+pub fn save_source(name: &RoomName, source: &Source, now: Millis) -> Statement {
     let mut args: Vec<Value> = vec![
         name.to_string().into(),
         source.epoch.as_str().into(),
@@ -63,9 +85,11 @@ pub fn save_source(name: &RoomName, source: &Source) -> Statement {
         i64::from(source.state.dirty).into(),
     ];
     args.extend(trust_values(source.state.trusts));
+    args.push(source.state.last_bar.map(|date| date.to_string()).into());
+    args.push(now.0.into());
     Statement::new(
         "INSERT OR REPLACE INTO sources (name, epoch, seq, feed_seq, version, dirty, unslug, \
-         fear, flow) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         fear, flow, last_bar, looked_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         args,
     )
 }
@@ -79,13 +103,94 @@ pub fn dirty(limit: i64, sql: &dyn Sql) -> Result<Vec<Symbol>, SqlError> {
         "SELECT name FROM sources WHERE dirty = 1 ORDER BY name LIMIT CAST(? AS INTEGER)",
         &[limit.into()],
     )?;
-    let mut symbols = Vec::with_capacity(rows.len());
-    for row in &rows {
-        if let RoomName::Symbol(symbol) = row.parsed(0, "the name of a room")? {
-            symbols.push(symbol);
-        }
+    rows.iter().map(symbol_of).collect()
+}
+
+/// The symbol whose room's name is in the first column.
+fn symbol_of(row: &Row) -> Result<Symbol, SqlError> {
+    let expected = "the name of a symbol's room";
+    match row.parsed(0, expected)? {
+        RoomName::Symbol(symbol) => Ok(symbol),
+        RoomName::Feed => Err(SqlError::Decode {
+            column: 0,
+            expected,
+        }),
     }
-    Ok(symbols)
+}
+
+/// Symbols with nothing for a run to do that were last heard of or looked at before `since`, the
+/// longest ago first, at most `limit`.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn unheard(since: Millis, limit: i64, sql: &dyn Sql) -> Result<Vec<Symbol>, SqlError> {
+    let rows = sql.query(
+        "SELECT name FROM sources WHERE looked_at < ? AND dirty = 0 ORDER BY looked_at, name \
+         LIMIT CAST(? AS INTEGER)",
+        &[since.0.into(), limit.into()],
+    )?;
+    rows.iter().map(symbol_of).collect()
+}
+
+/// Remembers that these symbols' rooms are looked at now.
+pub fn looked_at(symbols: &[Symbol], now: Millis) -> Statement {
+    let rooms = symbols.iter().cloned().map(RoomName::Symbol);
+    let names: Vec<RoomName> = rooms.collect();
+    Statement::new(
+        "UPDATE sources SET looked_at = ? WHERE name IN (SELECT value FROM json_each(?))",
+        vec![now.0.into(), json(&names).get().into()],
+    )
+}
+
+/// Symbols without a bar since `due`, and those of `watchlist` without any, at most `limit`.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn stale(
+    due: NaiveDate,
+    watchlist: &[Symbol],
+    limit: i64,
+    sql: &dyn Sql,
+) -> Result<Vec<Stale>, SqlError> {
+    let watched: Vec<RoomName> = watchlist.iter().cloned().map(RoomName::Symbol).collect();
+    let rows = sql.query(
+        "SELECT name, last_bar FROM sources WHERE last_bar IS NULL OR last_bar < ? UNION ALL \
+         SELECT value, NULL FROM json_each(?) WHERE value NOT IN (SELECT name FROM sources) \
+         ORDER BY 1 LIMIT CAST(? AS INTEGER)",
+        &[
+            due.to_string().into(),
+            json(&watched).get().into(),
+            limit.into(),
+        ],
+    )?;
+    rows.iter()
+        .map(|row| {
+            Ok(Stale {
+                symbol: symbol_of(row)?,
+                last_bar: maybe_date(row, 1)?,
+            })
+        })
+        .collect()
+}
+
+/// The symbols the feed knows, by name; the cursor counts those already shown.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn sources(page: Page, sql: &dyn Sql) -> Result<Slice<Symbol>, SqlError> {
+    let shown = page.cursor.unwrap_or(0);
+    let limit = i64::from(page.limit);
+    let rows = sql.query(
+        "SELECT name FROM sources ORDER BY name LIMIT CAST(? AS INTEGER) OFFSET CAST(? AS INTEGER)",
+        &[(limit + 1).into(), shown.into()],
+    )?;
+    let mut items: Vec<Symbol> = rows.iter().map(symbol_of).collect::<Result<_, _>>()?;
+    let more = items.len() > page.limit as usize;
+    items.truncate(page.limit as usize);
+    Ok(Slice {
+        items,
+        next: more.then_some(shown + limit),
+    })
 }
 
 /// The trusts of all symbols that have all three, in the order of their names: sums of them

@@ -17,7 +17,14 @@ const COMMON: [&str; 2] = [
      data TEXT NOT NULL, signal TEXT, at INTEGER NOT NULL) STRICT",
 ];
 
-const SYMBOL: &[Step] = &[&[
+/// The epochs before this one, oldest first, each with the newest event the downstream was known
+/// to have when it ended.
+const LINEAGE: &str = "CREATE TABLE lineage (n INTEGER PRIMARY KEY, epoch TEXT NOT NULL, \
+     seq INTEGER NOT NULL) STRICT";
+
+const SYMBOL: &[Step] = &[SYMBOL_1, &[LINEAGE]];
+
+const SYMBOL_1: Step = &[
     COMMON[0],
     COMMON[1],
     "CREATE TABLE bars (date TEXT PRIMARY KEY, open REAL NOT NULL, high REAL NOT NULL, \
@@ -30,9 +37,11 @@ const SYMBOL: &[Step] = &[&[
     "CREATE TABLE outbox (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, \
      dirty INTEGER NOT NULL, unslug REAL, fear REAL, flow REAL, acked_seq INTEGER NOT NULL, \
      acked_version INTEGER NOT NULL, attempt INTEGER NOT NULL, retry_at INTEGER NOT NULL) STRICT",
-]];
+];
 
-const FEED: &[Step] = &[&[
+const FEED: &[Step] = &[FEED_1, FEED_2];
+
+const FEED_1: Step = &[
     COMMON[0],
     COMMON[1],
     "CREATE TABLE latest (symbol TEXT PRIMARY KEY, seq INTEGER NOT NULL, status TEXT NOT NULL, \
@@ -48,7 +57,17 @@ const FEED: &[Step] = &[&[
     "CREATE INDEX sources_dirty ON sources (name) WHERE dirty = 1",
     "CREATE TABLE city (id INTEGER PRIMARY KEY CHECK (id = 1), data TEXT NOT NULL, \
      due_at INTEGER) STRICT",
-]];
+];
+
+const FEED_2: Step = &[
+    LINEAGE,
+    // Epochs of sources that have ended: what still comes from them came too late.
+    "CREATE TABLE retired (name TEXT NOT NULL, epoch TEXT NOT NULL, PRIMARY KEY (name, epoch)) \
+     STRICT, WITHOUT ROWID",
+    "ALTER TABLE sources ADD COLUMN last_bar TEXT",
+    "ALTER TABLE sources ADD COLUMN looked_at INTEGER NOT NULL DEFAULT 0",
+    "CREATE INDEX sources_looked_at ON sources (looked_at)",
+];
 
 fn steps(name: &RoomName) -> &'static [Step] {
     match name {

@@ -1,5 +1,7 @@
 //! Signals, decisions and the outbox's cursor in a symbol room's database.
 
+use chrono::NaiveDate;
+
 use super::{Columns, Row, Sql, SqlError, Statement, Value};
 use crate::room::call::{ApprovalFilter, Page, RoomState, Slice, Trusts};
 use crate::room::log::{json, raw};
@@ -168,6 +170,7 @@ impl Outbox {
                 version: 0,
                 dirty: false,
                 trusts: None,
+                last_bar: None,
             },
             acked_seq: 0,
             acked_version: 0,
@@ -183,7 +186,7 @@ impl Outbox {
     pub fn restore(sql: &dyn Sql) -> Result<Self, SqlError> {
         let rows = sql.query(
             "SELECT version, dirty, unslug, fear, flow, acked_seq, acked_version, attempt, \
-             retry_at FROM outbox",
+             retry_at, (SELECT MAX(date) FROM bars) FROM outbox",
             &[],
         )?;
         let Some(row) = rows.first() else {
@@ -194,6 +197,7 @@ impl Outbox {
                 version: row.integer(0)?,
                 dirty: row.integer(1)? == 1,
                 trusts: trusts(row, 2)?,
+                last_bar: maybe_date(row, 9)?,
             },
             acked_seq: row.integer(5)?,
             acked_version: row.integer(6)?,
@@ -230,6 +234,14 @@ pub(super) fn trust_values(trusts: Option<Trusts>) -> [Value; 3] {
         trusts.map(|t| t.fear).into(),
         trusts.map(|t| t.flow).into(),
     ]
+}
+
+/// A date column that may be NULL.
+pub(super) fn maybe_date(row: &Row, column: usize) -> Result<Option<NaiveDate>, SqlError> {
+    let expected = "a date";
+    let date = row.maybe_text(column)?.map(parse_date);
+    date.map(|date| date.ok_or(SqlError::Decode { column, expected }))
+        .transpose()
 }
 
 /// Reads [`Trusts`] from three columns.

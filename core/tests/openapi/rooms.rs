@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use signalroom_core::room::call::{
-    BarCounts, Call, CallError, City, Computed, Position, Reject, Reply, Slice,
+    BarCounts, Call, CallError, City, Computed, Plan, Position, Reject, Reply, Slice, Stale,
 };
 use signalroom_core::room::signal::{Approval, Signal, SignalId, Status};
 use signalroom_core::signals::city::CityMood;
@@ -191,7 +191,18 @@ pub(crate) fn reply(call: &Call, mood: Mood, feed: bool) -> Result<Reply, CallEr
         Call::Approvals { .. } => Reply::Approvals(slice(vec![raw(&approval())], mood)),
         Call::Signals { .. } | Call::Top { .. } => Reply::Signals(slice(views(), mood)),
         Call::City | Call::Finish => Reply::City(city(mood)),
-        Call::Plan => Reply::Planned(vec![symbol()]),
+        Call::Plan { .. } => Reply::Planned(Plan {
+            dirty: vec![symbol()],
+            look: vec![symbol()],
+            stale: vec![Stale {
+                symbol: symbol(),
+                last_bar: None,
+            }],
+            overdue: true,
+        }),
+        Call::Look => Reply::Looked { overdue: true },
+        Call::Renew => Reply::Renewed(position()),
+        Call::Sources { .. } => Reply::Sources(slice(vec![symbol()], mood)),
         Call::Receive(_) => unreachable!("only rooms send it"),
     })
 }

@@ -109,6 +109,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/epochs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begins new epochs, after a backup was restored
+         * @description Without `symbols`: the feed, and by pages every symbol it knows. Open sockets of these rooms are closed 1012; whoever resumes with an old epoch gets a snapshot, and every symbol's current signal is told again.
+         */
+        post: operations["post_epochs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/healthz": {
         parameters: {
             query?: never;
@@ -674,6 +694,19 @@ export interface components {
             signal_id?: string | null;
             status: components["schemas"]["Suggestion"];
         };
+        /** @description What became of the rooms. */
+        Epochs: {
+            /** @description The rooms that have new epochs. */
+            epochs: components["schemas"]["RoomEpoch"][];
+            /** @description Rooms that have the old one still: ask again. */
+            failed: string[];
+            /** @description Where the next page starts; null on the last. */
+            next_cursor: string | null;
+        };
+        EpochsRequest: {
+            /** @description Only the rooms of these symbols. */
+            symbols?: string[];
+        };
         /** @description Why a message was refused. */
         ErrorData: {
             /** @description For programs. */
@@ -799,6 +832,11 @@ export interface components {
             /** @description Whether everything missed came before this message. */
             recovered: boolean;
         };
+        /** @description A room and where its log is. */
+        RoomEpoch: components["schemas"]["Position"] & {
+            /** @description `feed`, or `symbol/` and the symbol. */
+            room: string;
+        };
         /** @description What a run did. */
         RunReport: {
             city: components["schemas"]["City"] | null;
@@ -810,8 +848,12 @@ export interface components {
             insufficient_history: number;
             /** @description Symbols with a new signal or revision. */
             new: number;
+            /** @description Rooms whose alarm had not come: what they owed is on its way now. */
+            overdue: string[];
             /** @description Symbols looked at. */
             planned: number;
+            /** @description Symbols whose newest bar is over five days old, at most 100. */
+            stale: components["schemas"]["Stale"][];
             /** @description Symbols whose signal stays. */
             unchanged: number;
         };
@@ -953,6 +995,16 @@ export interface components {
             city: components["schemas"]["City"] | null;
             /** @description Latest signal per symbol, newest first. */
             signals: components["schemas"]["Signal"][];
+        };
+        /** @description A symbol whose newest bar is too old. */
+        Stale: {
+            /**
+             * Format: date
+             * @description Date of its newest bar; null when it has none.
+             */
+            last_bar: string | null;
+            /** @description The symbol. */
+            symbol: components["schemas"]["Symbol"];
         };
         /**
          * @description Where a signal is in its life.
@@ -1328,6 +1380,41 @@ export interface operations {
                 };
             };
             401: components["responses"]["401_unauthorized"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_misconfigured"];
+        };
+    };
+    post_epochs: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before; opaque. */
+                cursor?: components["parameters"]["cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description May be absent. Read as JSON whatever its type. */
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["EpochsRequest"];
+            };
+        };
+        responses: {
+            /** @description The rooms and their epochs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Epochs"];
+                };
+            };
+            400: components["responses"]["400_invalid"];
+            401: components["responses"]["401_unauthorized"];
+            403: components["responses"]["403_forbidden"];
+            413: components["responses"]["413_too-large"];
+            422: components["responses"]["422_invalid"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_misconfigured"];
         };

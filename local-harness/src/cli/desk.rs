@@ -141,6 +141,17 @@ impl Cron {
         if !failed.is_empty() {
             say(format_args!("failed: {}", failed.join(", ")))?;
         }
+        for (list, said) in [("overdue", "late, sent now"), ("stale", "stale")] {
+            let rooms: Vec<&str> = report[list]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|it| it.as_str().or_else(|| it["symbol"].as_str()))
+                .collect();
+            if !rooms.is_empty() {
+                say(format_args!("{said}: {}", rooms.join(", ")))?;
+            }
+        }
         if let Some(notes) = report["city"]["notes"].as_str() {
             let city = report["city"]["city_state"].as_str().unwrap_or("unknown");
             say(format_args!("city {city}: {notes}"))?;

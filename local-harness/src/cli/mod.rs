@@ -3,6 +3,7 @@
 mod client;
 mod desk;
 mod import;
+mod renew;
 mod serve;
 mod tail;
 mod token;
@@ -40,6 +41,8 @@ enum Command {
     Approve(desk::Approve),
     /// List the latest signal of each symbol
     Signals(desk::Signals),
+    /// Begin new epochs, after a backup was restored
+    Renew(renew::Renew),
     /// Follow what happens
     Tail(tail::Tail),
 }
@@ -54,6 +57,7 @@ impl Cli {
             Command::Cron(cron) => cron.run().await,
             Command::Approve(approve) => approve.run().await,
             Command::Signals(signals) => signals.run().await,
+            Command::Renew(renew) => renew.run().await,
             Command::Tail(tail) => tail.run().await,
         }
     }

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 use signalroom_core::room::call::{Push, Reject, Reply};
 use signalroom_core::room::signal::Signal;
+use signalroom_core::symbol::Symbol;
 
 fn text(value: &Json) -> String {
     match value {
@@ -124,7 +125,27 @@ pub fn reply(reply: &Reply) -> String {
             let state = city.city_state.map_or("null", |mood| mood.as_str());
             format!("{state}: {}", city.notes)
         }
-        Reply::Planned(symbols) => list(symbols.iter().map(ToString::to_string)),
+        Reply::Planned(plan) => {
+            let symbols = |symbols: &[Symbol]| list(symbols.iter().map(ToString::to_string));
+            let mut said = symbols(&plan.dirty);
+            if !plan.look.is_empty() {
+                said += &format!(", look {}", symbols(&plan.look));
+            }
+            if !plan.stale.is_empty() {
+                let stale = plan.stale.iter().map(|it| match it.last_bar {
+                    Some(date) => format!("{} {date}", it.symbol),
+                    None => format!("{} never", it.symbol),
+                });
+                said += &format!(", stale {}", list(stale));
+            }
+            if plan.overdue {
+                said += ", overdue";
+            }
+            said
+        }
+        Reply::Looked { overdue } => if *overdue { "overdue" } else { "in time" }.to_owned(),
+        Reply::Renewed(position) => format!("renewed at #{}", position.seq),
+        Reply::Sources(slice) => list(slice.items.iter().map(ToString::to_string)),
     }
 }
 
@@ -137,7 +158,9 @@ pub fn reject(reject: &Reject) -> String {
             "InsufficientHistory: {}",
             list(missing.iter().map(|missing| missing.what.to_string()))
         ),
-        Reject::UnknownSymbol | Reject::NoSignal | Reject::Misdirected => format!("{reject:?}"),
+        Reject::UnknownSymbol | Reject::NoSignal | Reject::RetiredEpoch | Reject::Misdirected => {
+            format!("{reject:?}")
+        }
     }
 }
 

@@ -205,9 +205,10 @@ impl World {
 
     /// A scheduled run begins.
     pub(super) fn plan(&mut self) {
-        if let Ok(Reply::Planned(symbols)) = self.call(FEED, Call::Plan) {
-            self.note(format!("a run plans {} symbols", symbols.len()));
-            self.runs.push(Run(symbols));
+        let watchlist = Vec::new();
+        if let Ok(Reply::Planned(plan)) = self.call(FEED, Call::Plan { watchlist }) {
+            self.note(format!("a run plans {} symbols", plan.dirty.len()));
+            self.runs.push(Run(plan.dirty));
         }
     }
 

@@ -19,10 +19,12 @@ impl World {
         let push = Push {
             source: RoomName::Symbol(PAST.parse().expect("a symbol")),
             epoch: "past".to_owned(),
+            lineage: Vec::new(),
             state: RoomState {
                 version: 1,
                 dirty: false,
                 trusts: None,
+                last_bar: None,
             },
             floor: 1,
             entries: (1..=EVENTS).map(entry).collect(),

@@ -101,32 +101,32 @@ fn a_run_looks_at_what_has_new_bars() {
         > deliver AAPL
         [] v1 dirty
         > plan feed
-        [AAPL, MSFT]
+        [AAPL, MSFT], stale [AAPL 2021-02-24, MSFT 2020-02-05]
         > compute AAPL
         New
         > plan feed
-        [AAPL, MSFT]
+        [AAPL, MSFT], stale [AAPL 2021-02-24, MSFT 2020-02-05]
         > deliver AAPL
         [#1] v2
         > plan feed
-        [MSFT]
+        [MSFT], stale [AAPL 2021-02-24, MSFT 2020-02-05]
         > compute MSFT
         InsufficientHistory
         > deliver MSFT
         [] v2
         > plan feed
-        []
+        [], stale [AAPL 2021-02-24, MSFT 2020-02-05]
         > bars AAPL history
         0 accepted, 0 replaced, 300 unchanged
         > deliver AAPL
         > plan feed
-        []
+        [], stale [AAPL 2021-02-24, MSFT 2020-02-05]
         > bars AAPL 0 BUY
         1 accepted, 0 replaced, 0 unchanged
         > deliver AAPL
         [] v3 dirty
         > plan feed
-        [AAPL]
+        [AAPL], stale [AAPL 2021-02-25, MSFT 2020-02-05]
         ",
     );
 }
@@ -140,13 +140,13 @@ fn only_the_newest_state_counts() {
         > receive feed A e1 1..1 v1 dirty
         has #1 v2, own #1
         > plan feed
-        []
+        [], stale [A never]
         > city feed
         stable: Mean trust 0.500 over 1 symbol.
         > receive feed A e1 1..1 v3 dirty
         has #1 v3, own #1
         > plan feed
-        [A]
+        [A], stale [A never]
         > deadline feed
         in 1000 ms
         > city feed

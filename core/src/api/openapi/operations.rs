@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::super::problem::Slug;
 use super::super::routes::{Action, Route};
 use super::parts::{
-    answer, bars_body, date, decision_body, header, query, run_body, schema, shared, symbol_text,
-    time,
+    answer, bars_body, date, decision_body, header, optional_body, query, schema, shared,
+    symbol_text, time,
 };
 use crate::auth::Need;
 use crate::wire::limits::{MAX_SUBSCRIPTIONS, SUBPROTOCOL};
@@ -161,7 +161,17 @@ fn of_action(action: Action) -> Operation {
             .asking(),
         Action::City => one("signals", "The city state.", "City").asking(),
         Action::Run => one("runs", "What the run did.", "RunReport")
-            .reading(run_body())
+            .reading(optional_body("RunRequest"))
+            .asking(),
+        Action::Renew => one("runs", "The rooms and their epochs.", "Epochs")
+            .explained(
+                "Without `symbols`: the feed, and by pages every symbol it knows. Open sockets of \
+                 these rooms are closed 1012; whoever resumes with an old epoch gets a snapshot, \
+                 and every symbol's current signal is told again.",
+            )
+            .taking([shared("cursor")])
+            .reading(optional_body("EpochsRequest"))
+            .failing([Slug::Invalid])
             .asking(),
         Action::LocalRun => one("runs", "What the run did.", "RunReport")
             .explained("For peers on the same machine; not found for any other.")

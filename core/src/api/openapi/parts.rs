@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 use super::super::problem::Slug;
-use super::super::{reads, writes};
+use super::super::{epochs, reads, writes};
 use super::messages::add_messages;
 use crate::room::call::City;
 use crate::room::signal::{SignalView, Status};
@@ -122,12 +122,12 @@ pub(super) fn decision_body() -> Value {
     })
 }
 
-/// The body of a run.
-pub(super) fn run_body() -> Value {
+/// A body that may be absent, of this schema.
+pub(super) fn optional_body(name: &str) -> Value {
     json!({
         "required": false,
         "description": "May be absent. Read as JSON whatever its type.",
-        "content": { "application/json": { "schema": schema("RunRequest") } },
+        "content": { "application/json": { "schema": schema(name) } },
     })
 }
 
@@ -166,6 +166,7 @@ pub(super) fn schemas() -> Value {
     add::<writes::Approved>(&mut named);
     add::<writes::BarsStored>(&mut named);
     add::<writes::RunReport>(&mut named);
+    add::<epochs::Epochs>(&mut named);
     add::<City>(&mut named);
     add::<Missing>(&mut named);
     add::<Status>(&mut named);
@@ -204,6 +205,18 @@ pub(super) fn schemas() -> Value {
                 "maxLength": writes::MAX_CRON_CHARS,
                 "description": "What the report calls the run's cause.",
                 "default": "manual",
+            } },
+        }),
+    );
+    named.insert(
+        "EpochsRequest".into(),
+        json!({
+            "type": "object",
+            "properties": { "symbols": {
+                "type": "array",
+                "items": symbol_text(),
+                "maxItems": MAX_LIMIT,
+                "description": "Only the rooms of these symbols.",
             } },
         }),
     );

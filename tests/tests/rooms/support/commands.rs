@@ -4,7 +4,7 @@ use signalroom_core::auth::Role;
 use signalroom_core::host::HostError;
 use signalroom_core::room::Event;
 use signalroom_core::room::call::{
-    ApprovalFilter, Call, Page, Proposal, Push, Reply, RoomState, Trusts,
+    ApprovalFilter, Call, Page, Position, Proposal, Push, Reply, RoomState, Trusts,
 };
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::SignalId;
@@ -175,7 +175,15 @@ impl World {
             },
             "top" => Call::Top { n: words.number(2) },
             "city" => Call::City,
-            "plan" => Call::Plan,
+            "plan" => Call::Plan {
+                watchlist: words.named("watchlist").map_or_else(Vec::new, |list| {
+                    let symbols = list.split(',').map(|s| s.parse().expect("a symbol"));
+                    symbols.collect()
+                }),
+            },
+            "look" => Call::Look,
+            "renew" => Call::Renew,
+            "sources" => Call::Sources { page: ALL },
             "finish" => Call::Finish,
             "receive" => Call::Receive(batch(words)),
             other => panic!("no such command: {other}"),
@@ -331,8 +339,8 @@ impl World {
     }
 }
 
-/// `receive feed SYMBOL EPOCH FIRST..LAST vVERSION [dirty] [trust=T] [floor=N]`: a batch of signals
-/// from a room that is not there.
+/// `receive feed SYMBOL EPOCH FIRST..LAST vVERSION [dirty] [trust=T] [bar=DATE] [floor=N]
+/// [after=EPOCH@SEQ]…`: a batch of signals from a room that is not there.
 fn batch(words: &Words<'_>) -> Push {
     let symbol = words.at(2);
     let range = words.at(4).split_once("..").expect("FIRST..LAST");
@@ -343,6 +351,16 @@ fn batch(words: &Words<'_>) -> Push {
     Push {
         source: RoomName::Symbol(symbol.parse().expect("a symbol")),
         epoch: words.at(3).to_owned(),
+        lineage: words
+            .all("after")
+            .map(|ended| {
+                let (epoch, seq) = ended.split_once('@').expect("EPOCH@SEQ");
+                Position {
+                    epoch: epoch.to_owned(),
+                    seq: bound(seq),
+                }
+            })
+            .collect(),
         state: RoomState {
             version: version.expect("vVERSION"),
             dirty: words.flag("dirty"),
@@ -351,6 +369,7 @@ fn batch(words: &Words<'_>) -> Push {
                 fear: trust,
                 flow: trust,
             }),
+            last_bar: words.named("bar").map(|date| date.parse().expect("a date")),
         },
         floor: words.named("floor").map_or(1, bound),
         entries: (bound(range.0)..=bound(range.1)).map(entry).collect(),
