@@ -30,6 +30,8 @@ export interface Desk {
   ask: Ask;
   rest: Rest;
   token: () => string | null | Promise<string | null>;
+  /** The token used last; empty at first. */
+  used: () => string;
   clock: Clock;
   random: () => number;
   limit: number;
@@ -65,7 +67,8 @@ export class Approvals {
     }
     return new Promise((resolve, reject) => {
       const key = `${clock.now().toString(36)}-${random().toString(36).slice(2)}`;
-      const by = this.#subject();
+      // Without a network there may be no token, but it is known whose was used.
+      const by = this.#subject().catch(() => subject(this.#desk.used()));
       this.#items.push({ symbol, decision, key, by, uncertain: false, resolve, reject });
       this.#tell();
       // Behind others that wait, it waits for their turn.

@@ -61,8 +61,8 @@ class Client implements SignalroomClient {
   readonly #machine = new Machine();
 
   readonly #messages = new Handlers<Message>();
-  readonly #states = new Handlers<ConnectionState>();
-  readonly #queues = new Handlers<number>();
+  readonly #states = new Handlers<void>();
+  readonly #queues = new Handlers<void>();
   readonly #pings = new Map<
     number,
     { resolve: (pong: Pong) => void; reject: (error: Error) => void }
@@ -115,11 +115,14 @@ class Client implements SignalroomClient {
       ask: this.#ask,
       rest: this.rest,
       token: this.#token,
+      used: () => this.#used,
       clock: this.#clock,
       random: this.#random,
       limit: options.queueLimit ?? 20,
       changed: (queued) => {
-        if (queued !== this.#queued) this.#queues.call((this.#queued = queued));
+        if (queued === this.#queued) return;
+        this.#queued = queued;
+        this.#queues.call();
       },
     });
   }
@@ -155,11 +158,12 @@ class Client implements SignalroomClient {
   }
 
   onStateChange(handler: (state: ConnectionState) => void): () => void {
-    return this.#states.add(handler);
+    // A handler before it may have changed the state already.
+    return this.#states.add(() => handler(this.#state));
   }
 
   onQueueChange(handler: (queued: number) => void): () => void {
-    return this.#queues.add(handler);
+    return this.#queues.add(() => handler(this.#queued));
   }
 
   onMessage<T extends MessageType>(
@@ -282,7 +286,7 @@ class Client implements SignalroomClient {
     if (JSON.stringify(state) !== JSON.stringify(this.#state)) {
       this.#state = state;
       if (state.phase === "open") this.#approvals.wake();
-      this.#states.call(state);
+      this.#states.call();
     }
   }
 
@@ -322,7 +326,7 @@ class Client implements SignalroomClient {
     this.#heardAt = this.#clock.now();
     if (message) this.#messages.call(message);
     this.#approvals.wake();
-    this.#settle();
+    this.#feed({ type: "accepted" });
   }
 
   async #dial(resume: Position | undefined): Promise<void> {

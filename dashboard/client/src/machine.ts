@@ -34,8 +34,9 @@ export type Input =
   | { type: "failed" }
   /** The answer to `check`: the status of a REST request; none when REST did not answer. */
   | { type: "checked"; status: number | undefined }
-  /** REST has refused the token while there was no socket. */
+  /** REST has refused the token while there was no socket, or taken it. */
   | { type: "rejected" }
+  | { type: "accepted" }
   | { type: "frame"; frame: unknown }
   /** The connection ended. */
   | { type: "closed"; code: number }
@@ -169,6 +170,9 @@ export class Machine {
       case "rejected":
         if (at === "waiting" && !this.#needsToken) this.#refused(now, random);
         break;
+      case "accepted":
+        this.#renewed = false;
+        break;
       case "frame":
         if (link.at === "open") this.#hear(link, input.frame, now, random);
         break;
@@ -209,7 +213,7 @@ export class Machine {
     if (link.at === "waiting") {
       link.until = Math.min(link.until, Math.max(now, this.#connectedAt + HURRY));
       this.#tick(now, random);
-    } else if (link.at === "open" && link.heardAt + this.#interval <= now) {
+    } else if (link.at === "open" && !link.answerBy && link.heardAt + this.#interval <= now) {
       this.#ask(link, now, now);
     }
   }

@@ -23,7 +23,7 @@ export class Problem extends Error {
   }
 }
 
-/** No answer: no network, no server, or not in time. */
+/** No answer: no network, no server, no token provider, or not in time. Its `cause` says which. */
 export class Unreachable extends Error {
   override name = "Unreachable";
 }
@@ -51,7 +51,10 @@ export interface Call {
   signal?: AbortSignal;
 }
 
-/** Every request that a page needs. Rejects with {@link Problem} or {@link Unreachable}. */
+/**
+ * Every request that a page needs. Rejects with {@link Problem} or {@link Unreachable}, or with the
+ * reason of its aborted `signal`.
+ */
 export interface Rest {
   /** Latest signal per symbol, the newest event first. */
   signals(query?: Query<"/api/v1/signals">, call?: Call): Promise<Answer<"/api/v1/signals">>;
@@ -113,7 +116,6 @@ export function asker({ origin, token, fetch, clock }: Surroundings): Ask {
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
-    const bearer = await token();
     const abort = new AbortController();
     const giveUp = () => abort.abort();
     const timer = clock.setTimeout(giveUp, TIMEOUT);
@@ -122,6 +124,7 @@ export function asker({ origin, token, fetch, clock }: Surroundings): Ask {
     let answer: unknown;
     try {
       signal?.throwIfAborted();
+      const bearer = await token();
       const response = await fetch(url, {
         method,
         headers: {
