@@ -1,0 +1,154 @@
+// The chart's frame: span, legend, loading and failure; the chart itself comes as a chunk of its own.
+
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+
+import { price } from "../format/number";
+import { session } from "../format/time";
+import { loadBars, type Span } from "../store/detail";
+import type { Anchor } from "../store/explain";
+import { failureOf, type Failure } from "../store/failure";
+import { weekly } from "../store/weekly";
+import { theme } from "../theme";
+import type { Bar } from "../types";
+import type { PriceChart as Chart } from "./chart";
+import { Failed } from "./states";
+
+const SPANS: readonly { span: Span; label: string }[] = [
+  { span: "6M", label: "6 months" },
+  { span: "1Y", label: "1 year" },
+  { span: "crisis", label: "Since the low" },
+];
+
+/** More bars than this are shown by the week. */
+const DAILY = 700;
+
+function summary(symbol: string, bars: readonly Bar[], anchor: Anchor | null) {
+  const [first, last] = [bars[0], bars.at(-1)];
+  if (first === undefined || last === undefined) return `${symbol}: no bars in this span`;
+  const levels =
+    anchor === null
+      ? ""
+      : `; crisis low ${price(anchor.low)}, 23.6% line ${price(anchor.fib23)}, 38.2% line ${price(anchor.fib38)}, high ${price(anchor.high)}`;
+  return `${symbol} from ${session(first.date)} to ${session(last.date)}, last close ${price(last.close)}${levels}`;
+}
+
+/** Candles of a symbol up to a session, with the anchor's levels. */
+export function PriceChart({
+  symbol,
+  ts,
+  anchor,
+}: {
+  symbol: string;
+  ts: string;
+  anchor: Anchor | null;
+}) {
+  const span = useSignal<Span>("1Y");
+  const bars = useSignal<readonly Bar[] | null>(null);
+  const failure = useSignal<Failure | null>(null);
+  const turn = useSignal(0);
+  const element = useRef<HTMLDivElement>(null);
+  const chart = useRef<Chart | null>(null);
+  const ready = useSignal(false);
+
+  useEffect(() => {
+    const abort = new AbortController();
+    failure.value = null;
+    loadBars(symbol, ts, span.value, abort.signal).then(
+      (loaded) => {
+        bars.value = loaded.length > DAILY ? weekly(loaded) : loaded;
+      },
+      (error: unknown) => {
+        if (!abort.signal.aborted) failure.value = failureOf(error);
+      },
+    );
+    return () => abort.abort();
+  }, [symbol, ts, span.value, turn.value]);
+
+  // Another symbol's candles must not stand under this one's name while its own are on their way.
+  useEffect(() => {
+    bars.value = null;
+  }, [symbol]);
+
+  useEffect(() => {
+    let gone = false;
+    void import("./chart").then(({ PriceChart: Loaded }) => {
+      if (gone || element.current === null) return;
+      chart.current = new Loaded(element.current);
+      ready.value = true;
+    });
+    return () => {
+      gone = true;
+      chart.current?.remove();
+      chart.current = null;
+      ready.value = false;
+    };
+  }, []);
+
+  const { value: shown } = bars;
+  useEffect(() => {
+    if (ready.value) chart.current?.show({ bars: shown ?? [], anchor });
+  }, [ready.value, shown, anchor]);
+  useEffect(() => {
+    if (ready.value) chart.current?.restyle();
+  }, [ready.value, theme.value]);
+
+  const waits = shown === null || !ready.value;
+  return (
+    <figure class="price-chart">
+      <figcaption>
+        <Levels anchor={anchor} />
+        <div class="spans" role="group" aria-label="Span of the chart">
+          {SPANS.map(({ span: value, label }) => (
+            <button
+              key={value}
+              type="button"
+              aria-pressed={span.value === value}
+              onClick={() => {
+                span.value = value;
+              }}
+            >
+              {label}
+            </button>
+          ))}
+        </div>
+      </figcaption>
+      <div class="canvas">
+        <div
+          ref={element}
+          class="chart"
+          role="img"
+          aria-label={shown === null ? `${symbol}: chart is loading` : summary(symbol, shown, anchor)}
+        />
+        {failure.value !== null ? (
+          <div class="over">
+            <Failed what="The bars" failure={failure.value} retry={() => (turn.value += 1)} />
+          </div>
+        ) : (
+          waits && <div class="over bone" aria-hidden="true" />
+        )}
+      </div>
+    </figure>
+  );
+}
+
+/** The four levels as numbers: what is out of the chart's view is still said. */
+function Levels({ anchor }: { anchor: Anchor | null }) {
+  if (anchor === null) return <dl class="levels" />;
+  const levels: readonly [string, number | null, string | null][] = [
+    ["Low", anchor.low, anchor.lowDate],
+    ["23.6%", anchor.fib23, null],
+    ["38.2%", anchor.fib38, null],
+    ["High", anchor.high, anchor.highDate],
+  ];
+  return (
+    <dl class="levels">
+      {levels.map(([label, value, date]) => (
+        <div key={label} title={date === null ? undefined : session(date)}>
+          <dt>{label}</dt>
+          <dd class="num">{price(value)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

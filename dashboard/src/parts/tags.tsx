@@ -1,0 +1,64 @@
+// A suggestion, a decision, a status: glyph, word and colour together.
+
+import { CHOICES, statusWord } from "../format/words";
+import type { Pending } from "../store/decisions";
+import type { Signal, Suggestion } from "../types";
+
+/** ▲ BUY */
+export function SuggestionTag({ value }: { value: Suggestion }) {
+  const { glyph, word, tone } = CHOICES[value];
+  return (
+    <span class={`tag ${tone}`}>
+      <span class="glyph" aria-hidden="true">
+        {glyph}
+      </span>
+      {word}
+    </span>
+  );
+}
+
+/** ◌ Pending, ▲ BUY decided, or what the reader has just decided and the server not yet. */
+export function StatusTag({
+  signal,
+  mine,
+  queued,
+}: {
+  signal: Signal;
+  mine: Pending | undefined;
+  queued: boolean;
+}) {
+  if (mine !== undefined && mine.signalId === signal.id && signal.approval === null) {
+    return (
+      <span class="tag sending">
+        <span class="glyph" aria-hidden="true">
+          {queued ? "◷" : "◔"}
+        </span>
+        {CHOICES[mine.status].word}
+        <span class="quiet">{queued ? "queued" : "sending"}</span>
+      </span>
+    );
+  }
+  const { word, decided } = statusWord(signal.status);
+  const { glyph, tone } =
+    decided === null
+      ? {
+          glyph: signal.status === "SUPERSEDED" ? "◇" : "◌",
+          tone: signal.status === "SUPERSEDED" ? "past" : "pending",
+        }
+      : CHOICES[decided];
+  return (
+    <span class={`tag status ${tone}`}>
+      <span class="glyph" aria-hidden="true">
+        {glyph}
+      </span>
+      {decided === null ? (
+        word
+      ) : (
+        <>
+          <span class="sr">Decided </span>
+          {word}
+        </>
+      )}
+    </span>
+  );
+}

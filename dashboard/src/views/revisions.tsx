@@ -1,0 +1,71 @@
+// What this symbol was before: its revisions, newest first, each with what was decided on it.
+
+import { scoreExact } from "../format/number";
+import { ago, parse, session, stamp } from "../format/time";
+import { Lines } from "../parts/states";
+import { SuggestionTag } from "../parts/tags";
+import { UserText } from "../parts/text";
+import { now } from "../store/clock";
+import type { Approval, ExplainedSignal } from "../types";
+
+/** A decision: who, what, when, and why. */
+export function DecisionLine({ approval }: { approval: Approval }) {
+  const at = parse(approval.approved_at);
+  return (
+    <div class="decision">
+      <p>
+        <b>
+          <UserText text={approval.approved_by} />
+        </b>{" "}
+        decided <SuggestionTag value={approval.approved_status} />{" "}
+        <time class="quiet" dateTime={approval.approved_at} title={stamp(at)}>
+          {ago(at, now.value)}
+        </time>
+      </p>
+      {approval.note != null && approval.note !== "" && (
+        <p class="note">
+          <UserText text={approval.note} />
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** The third column under the chart. */
+export function Revisions({
+  history,
+  approvals,
+}: {
+  history: readonly ExplainedSignal[] | null;
+  approvals: readonly Approval[] | null;
+}) {
+  if (history === null) return <Lines widths={[70, 90, 50, 80, 60]} />;
+  const byId = new Map((approvals ?? []).map((approval) => [approval.signal_id, approval]));
+  return (
+    <ol class="revisions">
+      {history.map((signal) => {
+        const approval = byId.get(signal.id) ?? signal.approval;
+        const at = parse(signal.computed_at);
+        return (
+          <li key={signal.id}>
+            <div class="revision">
+              <span title={`Computed ${stamp(at)}`}>
+                {session(signal.ts)}
+                {signal.revision > 1 && <span class="quiet"> r{signal.revision}</span>}
+              </span>
+              <span class="num">{scoreExact(signal.combined_trust)}</span>
+              <SuggestionTag value={signal.recommendation.suggested} />
+            </div>
+            {approval !== null && approval !== undefined ? (
+              <DecisionLine approval={approval} />
+            ) : (
+              <p class="quiet small">
+                {signal.awaiting_approval ? "◌ Pending" : "◇ Superseded, nobody decided"}
+              </p>
+            )}
+          </li>
+        );
+      })}
+    </ol>
+  );
+}
