@@ -1,9 +1,7 @@
-import { fileURLToPath } from "node:url";
-
 import preact from "@preact/preset-vite";
 import { defineConfig, loadEnv, type Plugin } from "vite";
 
-import { headersFile } from "./headers";
+import { headersFile } from "./headers.ts";
 
 /** Writes `_headers` beside the page, with the API's origin in the policy if it is another. */
 function headers(origin: string): Plugin {
@@ -20,23 +18,23 @@ function headers(origin: string): Plugin {
   };
 }
 
+const path = (relative: string) => decodeURIComponent(new URL(relative, import.meta.url).pathname);
+
 export default defineConfig(({ mode }) => {
-  const env = loadEnv(mode, process.cwd(), "SIGNALROOM_");
+  const env = loadEnv(mode, path("."), "SIGNALROOM_");
   const server = env.SIGNALROOM_DEV_SERVER ?? "http://127.0.0.1:8787";
   return {
-    root: fileURLToPath(new URL(".", import.meta.url)),
+    root: path("."),
     envPrefix: "SIGNALROOM_PUBLIC_",
     plugins: [preact(), headers(env.SIGNALROOM_PUBLIC_API ?? "")],
     resolve: {
       alias: {
         // From its source: the page needs no build of the library.
-        "@signalroom/client": fileURLToPath(
-          new URL("./client/src/index.ts", import.meta.url),
-        ),
+        "@signalroom/client": path("./client/src/index.ts"),
       },
     },
     build: {
-      outDir: fileURLToPath(new URL("../build/page", import.meta.url)),
+      outDir: path("../build/page"),
       emptyOutDir: true,
       target: "es2022",
       modulePreload: { polyfill: false },

@@ -2,8 +2,7 @@
 // page's policy allows no inline script.
 try {
   const theme = localStorage.getItem("signalroom.theme");
-  if (theme === "light" || theme === "dark")
-    document.documentElement.dataset.theme = theme;
+  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 } catch {
   // Storage is forbidden: the system's theme it is.
 }

@@ -61,8 +61,7 @@ export const signInReason = signal<string | null>(null);
 
 /** Whether the signed-in person may decide, as far as the token says. */
 export const mayDecide = computed(
-  () =>
-    session.value?.role === "approver" || session.value?.role === "admin",
+  () => session.value?.role === "approver" || session.value?.role === "admin",
 );
 
 /** Keeps a token that the server has accepted, or is about to be asked about. */
@@ -97,8 +96,7 @@ export function takeFromAddress(): boolean {
   if (token === null) return false;
   history.replaceState(null, "", `${location.pathname}#/signals`);
   const next = read(token);
-  if (next === null)
-    forget("The link carries no valid token. Ask for a new one, or paste one.");
+  if (next === null) forget("The link carries no valid token. Ask for a new one, or paste one.");
   else keep(next);
   return true;
 }

@@ -13,7 +13,5 @@ export function csv(
   header: readonly string[],
   rows: readonly (readonly (string | number | null)[])[],
 ) {
-  return [header, ...rows]
-    .map((row) => `${row.map(field).join(",")}\r\n`)
-    .join("");
+  return [header, ...rows].map((row) => `${row.map(field).join(",")}\r\n`).join("");
 }

@@ -29,8 +29,7 @@ export interface MarketTime {
 /** @param now milliseconds since 1970 */
 export function marketTime(now: number): MarketTime {
   const part = new Map<string, string>();
-  for (const { type, value } of format.formatToParts(now))
-    part.set(type, value);
+  for (const { type, value } of format.formatToParts(now)) part.set(type, value);
   const text = (name: string) => part.get(name) ?? "";
   const clock = `${text("hour")}:${text("minute")}:${text("second")}`;
   const minutes = Number(text("hour")) * 60 + Number(text("minute"));
@@ -39,8 +38,7 @@ export function marketTime(now: number): MarketTime {
   const in_ = (target: number) => length((target - minutes) * 60_000);
   if (weekday && minutes >= OPENS && minutes < CLOSES)
     return { clock, open: true, next: `closes in ${in_(CLOSES)}` };
-  if (weekday && minutes < OPENS)
-    return { clock, open: false, next: `opens in ${in_(OPENS)}` };
+  if (weekday && minutes < OPENS) return { clock, open: false, next: `opens in ${in_(OPENS)}` };
   const next = day >= 5 || day === 0 ? "Mon" : (DAYS[day + 1] ?? "Mon");
   return { clock, open: false, next: `opens ${next} 09:30` };
 }

@@ -6,15 +6,11 @@
 // (<bdi>) gives right-to-left writing what it needs.
 const DIRECTIONAL = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 // C0 and C1 controls but tab and newline, and what has no width.
-const CONTROLS =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u2060\ufeff]/g;
+const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u2060\ufeff]/g;
 
 /** A note or a name without controls that act beyond it; each becomes a visible ␣-like mark. */
 export function harmless(text: string) {
-  return text
-    .replace(/\r\n?/g, "\n")
-    .replace(DIRECTIONAL, "")
-    .replace(CONTROLS, "\u2423");
+  return text.replace(/\r\n?/g, "\n").replace(DIRECTIONAL, "").replace(CONTROLS, "\u2423");
 }
 
 /** The first line of a harmless text, at most `max` characters, with an ellipsis if cut. */

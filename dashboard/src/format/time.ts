@@ -43,8 +43,7 @@ export function parse(text: string | null | undefined): number | null {
 export const clock = (at: number) => clockFormat.format(at);
 
 /** 22 Nov 2026, 14:02:11, local. */
-export const stamp = (at: number | null) =>
-  at === null ? MISSING : stampFormat.format(at);
+export const stamp = (at: number | null) => (at === null ? MISSING : stampFormat.format(at));
 
 /** The calendar date of a session (`2026-11-20` or its midnight in UTC), wherever the reader is. */
 export function session(date: string) {
@@ -81,9 +80,7 @@ export function ago(at: number | null, now: number) {
   const ms = Math.max(0, now - at);
   if (ms < HOUR) return `${length(ms)} ago`;
   const sameDay = new Date(at).toDateString() === new Date(now).toDateString();
-  return sameDay
-    ? `at ${shortFormat.format(at)}`
-    : `on ${dayFormat.format(at)}`;
+  return sameDay ? `at ${shortFormat.format(at)}` : `on ${dayFormat.format(at)}`;
 }
 
 /** Seconds until a moment, rounded up, at least 1: "4 s", and minutes from two on. */

@@ -28,19 +28,18 @@ export function statusWord(status: Status): {
     case "PENDING_REVIEW":
       return { word: "Pending", decided: null };
     case "APPROVED_BUY":
-      return { word: "Buy", decided: "BUY" };
+      return { word: "BUY", decided: "BUY" };
     case "APPROVED_NEUTRAL":
-      return { word: "Neutral", decided: "NEUTRAL" };
+      return { word: "NEUTRAL", decided: "NEUTRAL" };
     case "APPROVED_RISK":
-      return { word: "Risk", decided: "RISK" };
+      return { word: "RISK", decided: "RISK" };
     case "SUPERSEDED":
       return { word: "Superseded", decided: null };
   }
 }
 
 /** The status that a decision gives a signal. */
-export const decidedStatus = (decision: Suggestion): Status =>
-  `APPROVED_${decision}`;
+export const decidedStatus = (decision: Suggestion): Status => `APPROVED_${decision}`;
 
 export const MOODS: Record<CityMood, string> = {
   dim: "Dim",

@@ -70,14 +70,7 @@ export function press(
 }
 
 /** Keys that lists alone take: elsewhere they scroll. */
-export const LIST_KEYS = new Set([
-  "ArrowDown",
-  "ArrowUp",
-  "PageDown",
-  "PageUp",
-  "Home",
-  "End",
-]);
+export const LIST_KEYS = new Set(["ArrowDown", "ArrowUp", "PageDown", "PageUp", "Home", "End"]);
 
 /** For the help dialog, in its order. */
 export const HELP: readonly { keys: readonly string[]; what: string }[] = [

@@ -5,11 +5,13 @@ import {
   createChart,
   CrosshairMode,
   LineStyle,
+  type AutoscaleInfo,
   type CandlestickData,
   type IChartApi,
   type IPrimitivePaneRenderer,
   type ISeriesApi,
   type ISeriesPrimitive,
+  type SeriesAttachedParameter,
   type Time,
 } from "lightweight-charts";
 
@@ -53,9 +55,9 @@ function levelsOf(anchor: Anchor | null): Level[] {
 /** Shades the bands between the levels, behind the candles. */
 class Zones implements ISeriesPrimitive<Time> {
   zones: readonly Zone[] = [];
-  #series: ISeriesApi<"Candlestick"> | null = null;
+  #series: SeriesAttachedParameter["series"] | null = null;
 
-  attached({ series }: { series: ISeriesApi<"Candlestick"> }) {
+  attached({ series }: SeriesAttachedParameter) {
     this.#series = series;
   }
 
@@ -94,6 +96,7 @@ export class PriceChart {
   readonly #series: ISeriesApi<"Candlestick">;
   readonly #zones = new Zones();
   #levels: Level[] = [];
+  #last: number | null = null;
   #lines: ReturnType<ISeriesApi<"Candlestick">["createPriceLine"]>[] = [];
 
   constructor(readonly element: HTMLElement) {
@@ -108,8 +111,8 @@ export class PriceChart {
     });
     this.#series = this.#chart.addSeries(CandlestickSeries, {
       priceLineVisible: false,
-      lastValueVisible: true,
-      autoscaleInfoProvider: (original: () => { priceRange: { minValue: number; maxValue: number } | null } | null) => {
+      lastValueVisible: false,
+      autoscaleInfoProvider: (original: () => AutoscaleInfo | null) => {
         const info = original();
         if (info?.priceRange == null) return info;
         const { minValue, maxValue } = info.priceRange;
@@ -159,16 +162,15 @@ export class PriceChart {
   /** Shows other bars and levels. */
   show({ bars, anchor }: ChartInput) {
     this.#levels = levelsOf(anchor);
+    this.#last = bars.at(-1)?.close ?? null;
     this.#series.setData(
-      bars.map(
-        ({ date, open, high, low, close }): CandlestickData => ({
-          time: date,
-          open,
-          high,
-          low,
-          close,
-        }),
-      ),
+      bars.map(({ date, open, high, low, close }): CandlestickData => ({
+        time: date,
+        open,
+        high,
+        low,
+        close,
+      })),
     );
     this.#levelsChanged();
     this.#chart.timeScale().fitContent();
@@ -190,6 +192,19 @@ export class PriceChart {
         axisLabelTextColor: color("--chip-ink"),
       }),
     );
+    if (this.#last !== null)
+      this.#lines.push(
+        this.#series.createPriceLine({
+          price: this.#last,
+          title: "",
+          color: color("--ink"),
+          lineWidth: 1,
+          lineStyle: LineStyle.SparseDotted,
+          axisLabelVisible: true,
+          axisLabelColor: color("--ink"),
+          axisLabelTextColor: color("--ground"),
+        }),
+      );
     const value = (title: string) => this.#levels.find((level) => level.title === title)?.value;
     const [low, fib23, fib38] = [value("low"), value("23.6%"), value("38.2%")];
     this.#zones.zones =

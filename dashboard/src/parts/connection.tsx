@@ -46,8 +46,10 @@ function words(): { tone: string; word: string } {
 /** In the top bar. */
 export function ConnectionBadge() {
   const { tone, word } = words();
+  // Read in any case: the ticks are what brings this up to date.
+  const present = now.value;
   const heard = client.heardAt;
-  const age = heard === null ? null : length(Math.max(0, now.value - heard));
+  const age = heard === null ? null : length(Math.max(0, present - heard));
   return (
     <span
       class={`connection ${tone}`}
@@ -71,6 +73,7 @@ export function ConnectionBadge() {
 /** The band's sentence; null while all is well. */
 function sentence(): string | null {
   const state = connection.value;
+  void now.value;
   const heard = client.heardAt;
   const shown = heard === null ? "" : ` Showing data from ${clock(heard)}.`;
   const waits =

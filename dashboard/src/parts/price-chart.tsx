@@ -1,6 +1,6 @@
 // The chart's frame: span, legend, loading and failure; the chart itself comes as a chunk of its own.
 
-import { useSignal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
 import { price } from "../format/number";
@@ -22,6 +22,8 @@ const SPANS: readonly { span: Span; label: string }[] = [
 
 /** More bars than this are shown by the week. */
 const DAILY = 700;
+/** How long a symbol stays chosen before its bars are asked for, milliseconds. */
+const LEAF_MS = 90;
 
 function summary(symbol: string, bars: readonly Bar[], anchor: Anchor | null) {
   const [first, last] = [bars[0], bars.at(-1)];
@@ -33,6 +35,9 @@ function summary(symbol: string, bars: readonly Bar[], anchor: Anchor | null) {
   return `${symbol} from ${session(first.date)} to ${session(last.date)}, last close ${price(last.close)}${levels}`;
 }
 
+/** Kept from symbol to symbol. */
+const span = signal<Span>("crisis");
+
 /** Candles of a symbol up to a session, with the anchor's levels. */
 export function PriceChart({
   symbol,
@@ -43,7 +48,6 @@ export function PriceChart({
   ts: string;
   anchor: Anchor | null;
 }) {
-  const span = useSignal<Span>("1Y");
   const bars = useSignal<readonly Bar[] | null>(null);
   const failure = useSignal<Failure | null>(null);
   const turn = useSignal(0);
@@ -54,15 +58,20 @@ export function PriceChart({
   useEffect(() => {
     const abort = new AbortController();
     failure.value = null;
-    loadBars(symbol, ts, span.value, abort.signal).then(
-      (loaded) => {
+    const load = async () => {
+      try {
+        const loaded = await loadBars(symbol, ts, span.peek(), abort.signal);
         bars.value = loaded.length > DAILY ? weekly(loaded) : loaded;
-      },
-      (error: unknown) => {
+      } catch (error) {
         if (!abort.signal.aborted) failure.value = failureOf(error);
-      },
-    );
-    return () => abort.abort();
+      }
+    };
+    // Who leafs through the list does not ask for every chart on the way.
+    const timer = setTimeout(() => void load(), LEAF_MS);
+    return () => {
+      clearTimeout(timer);
+      abort.abort();
+    };
   }, [symbol, ts, span.value, turn.value]);
 
   // Another symbol's candles must not stand under this one's name while its own are on their way.
@@ -118,7 +127,9 @@ export function PriceChart({
           ref={element}
           class="chart"
           role="img"
-          aria-label={shown === null ? `${symbol}: chart is loading` : summary(symbol, shown, anchor)}
+          aria-label={
+            shown === null ? `${symbol}: chart is loading` : summary(symbol, shown, anchor)
+          }
         />
         {failure.value !== null ? (
           <div class="over">

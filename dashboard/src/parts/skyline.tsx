@@ -12,7 +12,13 @@ const HEIGHTS: Record<CityMood | "none", readonly number[]> = {
 /** 22 × 16 px. */
 export function SkylineGlyph({ mood }: { mood: CityMood | null }) {
   return (
-    <svg class={`skyline ${mood ?? "none"}`} viewBox="0 0 24 16" width="24" height="16" aria-hidden="true">
+    <svg
+      class={`skyline ${mood ?? "none"}`}
+      viewBox="0 0 24 16"
+      width="24"
+      height="16"
+      aria-hidden="true"
+    >
       {HEIGHTS[mood ?? "none"].map((height, at) => (
         <rect key={at} x={at * 5} y={15 - height} width="4" height={height} />
       ))}

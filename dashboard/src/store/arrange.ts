@@ -3,13 +3,7 @@
 import type { Signal, Suggestion } from "../types";
 
 /** What the list can be sorted by: its columns. */
-export type SortKey =
-  | "symbol"
-  | "trust"
-  | "scores"
-  | "suggestion"
-  | "status"
-  | "age";
+export type SortKey = "symbol" | "trust" | "scores" | "suggestion" | "status" | "age";
 
 /** A column and a direction. */
 export interface Sort {
@@ -67,32 +61,22 @@ function compare(key: SortKey, a: Signal, b: Signal): number {
       return a.unslug_score - b.unslug_score || a.fear_score - b.fear_score;
     case "suggestion":
       return (
-        SUGGESTION_ORDER[a.recommendation.suggested] -
-        SUGGESTION_ORDER[b.recommendation.suggested]
+        SUGGESTION_ORDER[a.recommendation.suggested] - SUGGESTION_ORDER[b.recommendation.suggested]
       );
     case "status":
       return STATUS_ORDER[a.status] - STATUS_ORDER[b.status];
     case "age":
       // RFC 3339 in UTC with milliseconds sorts as text.
-      return a.computed_at < b.computed_at
-        ? -1
-        : a.computed_at > b.computed_at
-          ? 1
-          : 0;
+      return a.computed_at < b.computed_at ? -1 : a.computed_at > b.computed_at ? 1 : 0;
   }
 }
 
-const bySymbol = (a: Signal, b: Signal) =>
-  a.symbol < b.symbol ? -1 : a.symbol > b.symbol ? 1 : 0;
+const bySymbol = (a: Signal, b: Signal) => (a.symbol < b.symbol ? -1 : a.symbol > b.symbol ? 1 : 0);
 
 /** Whether a filter lets a signal through. */
 export function passes(signal: Signal, filter: Filter) {
-  if (filter.search !== "" && !signal.symbol.includes(filter.search))
-    return false;
-  if (
-    filter.suggestion !== null &&
-    signal.recommendation.suggested !== filter.suggestion
-  )
+  if (filter.search !== "" && !signal.symbol.includes(filter.search)) return false;
+  if (filter.suggestion !== null && signal.recommendation.suggested !== filter.suggestion)
     return false;
   if (filter.status === "pending") return signal.awaiting_approval;
   if (filter.status === "decided") return signal.approval !== null;
@@ -100,11 +84,7 @@ export function passes(signal: Signal, filter: Filter) {
 }
 
 /** The symbols of the signals that pass, in order; equals by symbol. */
-export function arrange(
-  signals: Iterable<Signal>,
-  sort: Sort,
-  filter: Filter,
-): string[] {
+export function arrange(signals: Iterable<Signal>, sort: Sort, filter: Filter): string[] {
   const kept: Signal[] = [];
   for (const signal of signals) if (passes(signal, filter)) kept.push(signal);
   const sign = sort.descending ? -1 : 1;

@@ -31,8 +31,7 @@ export function offer(
       ? held
       : { shown: held.shown, waiting: null, fresh: new Set() };
   }
-  if (!reading || held.shown.length === 0)
-    return { shown: order, waiting: null, fresh: new Set() };
+  if (!reading || held.shown.length === 0) return { shown: order, waiting: null, fresh: new Set() };
   const within = new Set(order);
   const fresh = new Set<string>();
   for (const symbol of held.fresh) if (within.has(symbol)) fresh.add(symbol);
@@ -42,15 +41,11 @@ export function offer(
 
 /** Lets in what waits. */
 export function release(held: Held): Held {
-  return held.waiting === null
-    ? held
-    : { shown: held.waiting, waiting: null, fresh: new Set() };
+  return held.waiting === null ? held : { shown: held.waiting, waiting: null, fresh: new Set() };
 }
 
 /** What the list's head says about what waits; null if nothing does. */
 export function announcement(held: Held): string | null {
   if (held.waiting === null) return null;
-  return held.fresh.size === 0
-    ? "Order changed"
-    : `${held.fresh.size.toLocaleString()} new`;
+  return held.fresh.size === 0 ? "Order changed" : `${held.fresh.size.toLocaleString()} new`;
 }

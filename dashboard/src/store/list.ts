@@ -62,12 +62,7 @@ function* signals(): Generator<Signal> {
 
 function rearrange(still: boolean) {
   arranged = performance.now();
-  held.value = offer(
-    held.peek(),
-    arrange(signals(), sort.peek(), filter.peek()),
-    still,
-    news,
-  );
+  held.value = offer(held.peek(), arrange(signals(), sort.peek(), filter.peek()), still, news);
   news.clear();
 }
 
@@ -137,9 +132,7 @@ export function showNew() {
 export function sortBy(key: SortKey) {
   const { key: before, descending } = sort.peek();
   sort.value =
-    before === key
-      ? { key, descending: !descending }
-      : { key, descending: firstDirection[key] };
+    before === key ? { key, descending: !descending } : { key, descending: firstDirection[key] };
 }
 
 /** Changes part of the filter. */
@@ -153,9 +146,7 @@ export const selected = computed<string | null>(() => route.value.symbol);
 /** The first that waits for a decision, else the first shown: where a reader begins. */
 export function beginning(): string | null {
   const { shown } = held.peek();
-  return (
-    shown.find((symbol) => table.get(symbol)?.signal.awaiting_approval) ?? shown[0] ?? null
-  );
+  return shown.find((symbol) => table.get(symbol)?.signal.awaiting_approval) ?? shown[0] ?? null;
 }
 
 /** Selects a symbol; `step` leaves a step for the browser's Back. */

@@ -27,10 +27,8 @@ export function isNewer(a: Signal, b: Signal) {
 function changedCells(a: Signal, b: Signal): Cell[] {
   const cells: Cell[] = [];
   if (a.combined_trust !== b.combined_trust) cells.push("trust");
-  if (a.unslug_score !== b.unslug_score || a.fear_score !== b.fear_score)
-    cells.push("scores");
-  if (a.recommendation.suggested !== b.recommendation.suggested)
-    cells.push("suggestion");
+  if (a.unslug_score !== b.unslug_score || a.fear_score !== b.fear_score) cells.push("scores");
+  if (a.recommendation.suggested !== b.recommendation.suggested) cells.push("suggestion");
   if (a.status !== b.status || a.id !== b.id) cells.push("status");
   return cells;
 }
@@ -78,11 +76,7 @@ export function putApproval(rows: Rows, approval: Approval, now: number) {
  * the list was asked for.
  * @param since the symbols that events touched meanwhile
  */
-export function replaceRows(
-  rows: Rows,
-  signals: readonly Signal[],
-  since: ReadonlySet<string>,
-) {
+export function replaceRows(rows: Rows, signals: readonly Signal[], since: ReadonlySet<string>) {
   const listed = new Map(signals.map((signal) => [signal.symbol, signal]));
   for (const symbol of [...rows.keys()])
     if (!listed.has(symbol) && !since.has(symbol)) rows.delete(symbol);
@@ -90,10 +84,7 @@ export function replaceRows(
     const held = rows.get(signal.symbol);
     if (held !== undefined && since.has(signal.symbol)) {
       if (!isNewer(signal, held.signal)) continue;
-    } else if (
-      held?.signal.id === signal.id &&
-      held.signal.status === signal.status
-    ) {
+    } else if (held?.signal.id === signal.id && held.signal.status === signal.status) {
       continue;
     }
     rows.set(signal.symbol, { signal, flashed: held?.flashed ?? {} });

@@ -95,9 +95,7 @@ export function CityView() {
     <main class="view city-view" aria-label="City">
       <div class="city-page">
         <section class="mood-panel" aria-label="Desk mood">
-          <h1>
-            {value === undefined ? "…" : mood === null ? "No data yet" : MOODS[mood]}
-          </h1>
+          <h1>{value === undefined ? "…" : mood === null ? "No data yet" : MOODS[mood]}</h1>
           {value === undefined ? (
             <Lines widths={[60, 80, 70]} />
           ) : (

@@ -49,8 +49,8 @@ export function Components({ signal }: { signal: ExplainedSignal }) {
       <table class="parts flow">
         <caption>Market flow</caption>
         <tbody>
-          <tr>
-            <th scope="row">Volume, × mean of 9</th>
+          <tr title="Volume of the last session, as a multiple of the mean of the nine before">
+            <th scope="row">Volume ratio</th>
             <td class="num">{fixed(flow.ratio, 2)}</td>
           </tr>
           <tr>

@@ -121,8 +121,8 @@ export function DecideDialog({ symbol, choice }: { symbol: string; choice: Sugge
         {newer && (
           <div class="warn" role="alert">
             <p>
-              A newer signal of {symbol} came: {date(current.ts)}, revision {current.revision}, trust{" "}
-              {scoreExact(current.combined_trust)}, suggests{" "}
+              A newer signal of {symbol} came: {date(current.ts)}, revision {current.revision},
+              trust {scoreExact(current.combined_trust)}, suggests{" "}
               {current.recommendation.suggested}.
             </p>
             <button

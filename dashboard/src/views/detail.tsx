@@ -4,14 +4,13 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 
 import { scoreExact } from "../format/number";
-import { age, parse, session as date, stamp } from "../format/time";
+import { parse, session as date, stamp } from "../format/time";
 import { CHOICES, SUGGESTIONS } from "../format/words";
 import { PriceChart } from "../parts/price-chart";
 import { Failed, Lines, Notice } from "../parts/states";
 import { StatusTag, SuggestionTag } from "../parts/tags";
 import { go } from "../route";
 import { mayDecide, session } from "../session";
-import { now } from "../store/clock";
 import { mine, waiting } from "../store/decisions";
 import { detail, openDetail, type Detail } from "../store/detail";
 import { anchorOf } from "../store/explain";
@@ -68,16 +67,11 @@ function Decide({ signal }: { signal: Signal }) {
 }
 
 function Head({ signal }: { signal: Signal }) {
-  const at = parse(signal.computed_at);
   return (
     <header class="detail-head">
       <div class="title">
         <h2>{signal.symbol}</h2>
-        <StatusTag
-          signal={signal}
-          mine={mine.value.get(signal.symbol)}
-          queued={waiting.value}
-        />
+        <StatusTag signal={signal} mine={mine.value.get(signal.symbol)} queued={waiting.value} />
       </div>
       <dl class="facts">
         <div>
@@ -93,14 +87,8 @@ function Head({ signal }: { signal: Signal }) {
         <div>
           <dt>Session</dt>
           <dd>
-            {date(signal.ts)}
+            <span title={`Computed ${stamp(parse(signal.computed_at))}`}>{date(signal.ts)}</span>
             {signal.revision > 1 && <span class="quiet"> r{signal.revision}</span>}
-          </dd>
-        </div>
-        <div>
-          <dt>Computed</dt>
-          <dd class="num" title={stamp(at)}>
-            {age(at, now.value)}
           </dd>
         </div>
       </dl>
@@ -126,7 +114,8 @@ function Columns({ known }: { known: Detail }) {
   }, []);
   const { signal, history, approvals } = known;
   const content = {
-    Reasons: signal === null ? <Lines widths={[50, 95, 80, 60, 90]} /> : <Reasons signal={signal} />,
+    Reasons:
+      signal === null ? <Lines widths={[50, 95, 80, 60, 90]} /> : <Reasons signal={signal} />,
     Components:
       signal === null ? <Lines widths={[90, 90, 90, 90, 90]} /> : <Components signal={signal} />,
     History: <Revisions history={history} approvals={approvals} />,
@@ -288,4 +277,3 @@ export function DetailPane() {
     </section>
   );
 }
-

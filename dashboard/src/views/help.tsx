@@ -53,8 +53,8 @@ export function HelpDialog() {
           </dl>
           <h3>Scores</h3>
           <p>
-            <b>Unslug</b>: how near the price is to its low of the crisis of March 2020; high is near.{" "}
-            <b>F&G</b>: 0 is fear, 1 is greed. <b>Trust</b>: the geometric mean of both.
+            <b>Unslug</b>: how near the price is to its low of the crisis of March 2020; high is
+            near. <b>F&G</b>: 0 is fear, 1 is greed. <b>Trust</b>: the geometric mean of both.
           </p>
           <h3>Charts</h3>
           <p>

@@ -1,9 +1,9 @@
 // The list: one row per symbol, only those in view in the document, and still while it is read.
 
 import { useSignal } from "@preact/signals";
+import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
-import { plural } from "../format/number";
 import { SUGGESTIONS, CHOICES } from "../format/words";
 import { go, isSymbol } from "../route";
 import { Failed, Notice } from "../parts/states";
@@ -75,7 +75,7 @@ function Head() {
   );
 }
 
-function Tools({ search }: { search: preact.RefObject<HTMLInputElement> }) {
+function Tools({ search }: { search: RefObject<HTMLInputElement | null> }) {
   const { status, suggestion, search: term } = filter.value;
   return (
     <div class="tools">
@@ -170,11 +170,7 @@ function Nothing() {
       }}
     >
       {isSymbol(search) && (
-        <button
-          type="button"
-          class="link"
-          onClick={() => go({ view: "signals", symbol: search })}
-        >
+        <button type="button" class="link" onClick={() => go({ view: "signals", symbol: search })}>
           Ask what the desk knows of {search}
         </button>
       )}
@@ -244,10 +240,7 @@ export function ListPane() {
 
   void version.value;
   const first = Math.max(0, Math.floor(top.value / ROW_HEIGHT) - SPARE);
-  const last = Math.min(
-    shown.length,
-    Math.ceil((top.value + height.value) / ROW_HEIGHT) + SPARE,
-  );
+  const last = Math.min(shown.length, Math.ceil((top.value + height.value) / ROW_HEIGHT) + SPARE);
   const news = announcement(held.value);
   const loading = listState.value.state === "loading" && total.value === 0;
   const inView = chosen !== null && shown.slice(first, last).includes(chosen);
@@ -301,7 +294,11 @@ export function ListPane() {
           >
             <Head />
             {shown.length > 0 && (
-              <div role="rowgroup" class="rows" style={{ height: `${shown.length * ROW_HEIGHT}px` }}>
+              <div
+                role="rowgroup"
+                class="rows"
+                style={{ height: `${shown.length * ROW_HEIGHT}px` }}
+              >
                 {shown.slice(first, last).map((symbol, at) => {
                   const found = row(symbol);
                   return (

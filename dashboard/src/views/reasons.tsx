@@ -4,15 +4,26 @@ import { count, fixed, price, scoreExact } from "../format/number";
 import { session } from "../format/time";
 import { COMPONENTS, fearLabel } from "../format/words";
 import { SuggestionTag } from "../parts/tags";
-import { anchorOf, componentsOf, flowOf } from "../store/explain";
+import { anchorOf, componentsOf, flowOf, type Anchor } from "../store/explain";
 import type { ExplainedSignal } from "../types";
 
-const BANDS: Record<string, string> = {
-  "Below 0%": "below the crisis low",
-  "0–23.6%": "between the crisis low and the 23.6% line",
-  "23.6–38.2%": "between the 23.6% and the 38.2% line",
-  "Above 38.2%": "above the 38.2% line",
-};
+/** Where the price is, with the lines it is between. */
+function place({ band, low, lowDate, fib23, fib38 }: Anchor) {
+  const since = lowDate === null ? "" : ` of ${session(lowDate)}`;
+  const lowest = `the crisis low${since}, ${price(low)}`;
+  switch (band) {
+    case "Below 0%":
+      return `below ${lowest}`;
+    case "0–23.6%":
+      return `between ${lowest}, and the 23.6% line, ${price(fib23)}`;
+    case "23.6–38.2%":
+      return `between the 23.6% line, ${price(fib23)}, and the 38.2% line, ${price(fib38)}`;
+    case "Above 38.2%":
+      return `above the 38.2% line, ${price(fib38)}: far from ${lowest}`;
+    default:
+      return "at a place the server does not name";
+  }
+}
 
 function name(component: string) {
   return (COMPONENTS[component]?.word ?? component).toLowerCase();
@@ -20,16 +31,13 @@ function name(component: string) {
 
 function Unslug({ signal }: { signal: ExplainedSignal }) {
   const anchor = anchorOf(signal.explain);
-  const band = anchor.band === null ? null : (BANDS[anchor.band] ?? anchor.band);
   return (
     <section>
       <h4>
         Unslug <b class="num">{scoreExact(signal.unslug_score)}</b>
       </h4>
       <p>
-        The last close, {price(anchor.price)}, is {band ?? "at an unknown place"}
-        {anchor.low !== null && ` (${price(anchor.low)}`}
-        {anchor.low !== null && (anchor.lowDate === null ? ")" : `, ${session(anchor.lowDate)})`)}:{" "}
+        The last close, {price(anchor.price)}, is {place(anchor)}. Base{" "}
         <b class="num">{scoreExact(anchor.base)}</b>.
       </p>
       <p>

@@ -53,16 +53,17 @@ export function Revisions({
                 {session(signal.ts)}
                 {signal.revision > 1 && <span class="quiet"> r{signal.revision}</span>}
               </span>
-              <span class="num">{scoreExact(signal.combined_trust)}</span>
               <SuggestionTag value={signal.recommendation.suggested} />
+              <span class="quiet small">
+                {approval !== null && approval !== undefined
+                  ? "◆ Decided"
+                  : signal.awaiting_approval
+                    ? "◌ Pending"
+                    : "◇ Superseded"}
+              </span>
+              <span class="quiet small num">trust {scoreExact(signal.combined_trust)}</span>
             </div>
-            {approval !== null && approval !== undefined ? (
-              <DecisionLine approval={approval} />
-            ) : (
-              <p class="quiet small">
-                {signal.awaiting_approval ? "◌ Pending" : "◇ Superseded, nobody decided"}
-              </p>
-            )}
+            {approval != null && <DecisionLine approval={approval} />}
           </li>
         );
       })}
