@@ -361,6 +361,29 @@ describe("while no socket can be had", () => {
     expect(requests).toHaveLength(asked);
   });
 
+  test("a poll that the socket has overtaken is dropped", async () => {
+    serve("A");
+    const held: (() => void)[] = [];
+    make({
+      pollIntervalMs: 1000,
+      fetch: async (input) => {
+        const { state } = client;
+        if (state.phase === "polling") await new Promise<void>((resolve) => held.push(resolve));
+        return answer?.(new Request(input)) ?? Response.error();
+      },
+    });
+    await blocked();
+    expect(heard).toHaveLength(1);
+    serve("A", "B");
+    const { state } = client;
+    if (state.phase !== "polling") throw new Error(state.phase);
+    await clock.pass(state.until - clock.now());
+    last().open();
+    for (const release of held) release();
+    await settled();
+    expect(heard).toHaveLength(1);
+  });
+
   test("and REST neither, nothing is claimed", async () => {
     answer = undefined;
     make({ pollIntervalMs: 1000 });
@@ -623,5 +646,19 @@ describe("decisions", () => {
     answer = () => json(done);
     await clock.pass(100_000);
     expect(approves()).toHaveLength(1);
+  });
+
+  test("given up while they are asked about leave those after them alone", async () => {
+    const answers: ((response: Response) => void)[] = [];
+    make({ fetch: () => new Promise((resolve) => answers.push(resolve)) });
+    const first = client.approve("A", buy).catch((error: unknown) => error);
+    await settled();
+    client.disconnect();
+    const second = client.approve("B", buy);
+    answers[0]?.(json({ of: "A" }));
+    await settled();
+    answers[1]?.(json(done));
+    expect(await first).toBeInstanceOf(Unreachable);
+    expect(await second).toEqual(done);
   });
 });
