@@ -16,7 +16,7 @@ use signalroom_core::room::call::{Ack, Call, Reply};
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::socket::{ConnId, Hello};
 use signalroom_core::time::Millis;
-use signalroom_core::wire::limits::{SILENCE_MS, SUBPROTOCOL};
+use signalroom_core::wire::limits::{PING_INTERVAL_MS, SILENCE_MS, SUBPROTOCOL};
 use worker::{
     Date, Delay, DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket,
     WebSocketIncomingMessage, WebSocketPair, durable_object,
@@ -43,6 +43,8 @@ struct Inner {
     sockets: SocketList,
     armed: Option<Millis>,
     woken: Millis,
+    /// When silent sockets were last looked for.
+    looked: Millis,
 }
 
 /// The platform's clock.
@@ -86,6 +88,7 @@ impl Room {
             sockets: SocketList::default(),
             armed: None,
             woken: now(),
+            looked: now(),
         })
     }
 
@@ -116,6 +119,7 @@ impl Room {
                 return self.with(|inner, _| Err(ask::fault(&inner.name, &error)));
             }
         };
+        self.close_silent().await?;
         self.arm().await?;
         if let Some(patience) = patience {
             let delivery = std::pin::pin!(self.deliver());
@@ -188,13 +192,18 @@ impl Room {
     }
 
     /// Tells the room which sockets have been silent for too long: not heard of since this
-    /// instance woke, and no ping answered by the runtime meanwhile. Only when awake anyway.
+    /// instance woke, and no ping answered by the runtime meanwhile. Only when awake anyway, and
+    /// once per ping interval. What the runtime holds back for a socket cannot be seen; that its
+    /// client still pings is the one sign that it still reads.
     async fn close_silent(&self) -> Result<()> {
         let silent = self.with(|inner, state| {
-            let since = now().plus(-SILENCE_MS);
-            if inner.woken > since {
+            let now = now();
+            let since = now.plus(-SILENCE_MS);
+            let again = inner.looked.plus(PING_INTERVAL_MS.into());
+            if inner.woken > since || again > now {
                 return Vec::new();
             }
+            inner.looked = now;
             inner.sockets.silent_since(state, since)
         })?;
         for conn in silent {

@@ -204,6 +204,15 @@ impl Ctx {
 
     /// Stops the case's own server and starts it again on the same data.
     pub async fn restart(&self, stop: Stop) -> Result<()> {
+        self.restart_after(stop, || Ok(())).await
+    }
+
+    /// Stops the case's own server, does something with its data, and starts it again on them.
+    pub async fn restart_after(
+        &self,
+        stop: Stop,
+        meanwhile: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
         let mut server = self.server.lock().await;
         let mut running = server
             .take()
@@ -213,6 +222,7 @@ impl Ctx {
             .await
             .context("stopping for the restart")?;
         drop(running);
+        meanwhile()?;
         let running = Server::start(self.kind, &self.start)
             .await
             .context("restarting")?;

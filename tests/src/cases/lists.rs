@@ -32,6 +32,11 @@ pub(super) fn cases() -> Vec<Case> {
             run,
         ),
         Case::shared("runs/a run says which cron it stands for", run_cron),
+        Case::own(
+            "runs/a run names the symbols without fresh bars",
+            &[],
+            stale,
+        ),
         Case::shared("runs/the scheduled route fires cron", scheduled),
         Case::own(
             "lists/a new desk: pages, scan order and city from nothing",
@@ -495,4 +500,27 @@ async fn fresh(ctx: Ctx) -> Result<()> {
         &check::array(&top, "signals")?.len(),
         &6,
     )
+}
+
+async fn stale(ctx: Ctx) -> Result<()> {
+    // Real dates: bars that end today are fresh, those of 2020 are not.
+    let (old, _) = pending(&ctx, "OLD", Shape::Buy).await?;
+    let fresh = ctx.symbol("NEW");
+    let now = chrono::DateTime::from_timestamp(token::now(), 0).context("a time")?;
+    let today = now.date_naive();
+    let mut recent = bars::series_of(Shape::Buy, 1, 1);
+    recent[0].date = today.to_string();
+    import(&ctx, &fresh, &recent).await?;
+    let rest = ctx.rest(Role::Service)?;
+    let report = rest.post("/api/v1/runs", &json!({})).await?.ok()?;
+    let last = bars::series(Shape::Buy, 1);
+    let last = &last.last().context("bars")?.date;
+    let mut want = vec![
+        json!({"symbol": old, "last_bar": last}),
+        json!({"symbol": "QQQ", "last_bar": null}),
+        json!({"symbol": "SPY", "last_bar": null}),
+    ];
+    want.sort_by_key(|it| it["symbol"].to_string());
+    check::equal("stale symbols", &report["stale"], &json!(want))?;
+    check::equal("rooms that were late", &report["overdue"], &json!([]))
 }

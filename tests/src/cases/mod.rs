@@ -14,6 +14,7 @@ mod bad_input;
 mod command_line;
 mod crash;
 mod durable;
+mod epochs;
 mod filters;
 mod golden;
 mod import;
@@ -41,6 +42,7 @@ pub fn cases() -> Vec<Case> {
         filters::cases(),
         resume::cases(),
         durable::cases(),
+        epochs::cases(),
         crash::cases(),
         command_line::cases(),
         processes::cases(),
