@@ -363,10 +363,13 @@ class Client implements SignalroomClient {
         this.#heardAt = this.#clock.now();
         this.#feed({ type: "frame", frame: data });
       };
-      socket.onclose = ({ code }) => {
+      const lost = (input: Input) => {
         this.#hangUp();
-        this.#feed(opened ? { type: "closed", code } : { type: "failed" });
+        this.#feed(input);
       };
+      socket.onclose = ({ code }) => lost(opened ? { type: "closed", code } : { type: "failed" });
+      // Not everywhere does a close follow when a connect fails.
+      socket.onerror = () => opened || lost({ type: "failed" });
     } catch {
       this.#feed({ type: "failed" });
     }
@@ -378,7 +381,7 @@ class Client implements SignalroomClient {
     const socket = this.#socket;
     if (!socket) return;
     this.#socket = undefined;
-    socket.onopen = socket.onmessage = socket.onclose = null;
+    socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
     socket.close(1000);
   }
 

@@ -136,6 +136,19 @@ describe("a connection", () => {
     expect(sockets).toHaveLength(2);
   });
 
+  test("that failed with an error and no close has failed all the same", async () => {
+    make().connect();
+    await settled();
+    last().onerror?.();
+    await settled();
+    expect(client.state.phase).toBe("waiting");
+    expect(last().onclose).toBeNull();
+    await clock.pass(5000);
+    last().open();
+    last().onerror?.();
+    expect(client.state.phase).toBe("open");
+  });
+
   test("refused with 401 is tried with a fresh token once", async () => {
     answer = () => problem(401, "unauthorized");
     let serial = 0;
