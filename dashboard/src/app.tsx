@@ -16,7 +16,7 @@ import { HelpDialog } from "./views/help";
 import { HistoryView } from "./views/history";
 import { ListPane } from "./views/list";
 import { SignInDialog, SignInPage } from "./views/sign-in";
-import { TopBar } from "./views/top-bar";
+import { GeneratedStrip, TopBar } from "./views/top-bar";
 
 function close() {
   open.value = null;
@@ -65,6 +65,7 @@ export function App() {
   return (
     <div class="page">
       <TopBar />
+      <GeneratedStrip />
       <View />
       <ConnectionBand />
       <Toasts />

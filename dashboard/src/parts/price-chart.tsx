@@ -14,14 +14,14 @@ import type { Bar } from "../types";
 import type { PriceChart as Chart } from "./chart";
 import { Failed } from "./states";
 
-const SPANS: readonly { span: Span; label: string }[] = [
-  { span: "6M", label: "6 months" },
-  { span: "1Y", label: "1 year" },
-  { span: "crisis", label: "Since the low" },
+const SPANS: readonly { span: Span; label: string; long: string }[] = [
+  { span: "6M", label: "6M", long: "6 months" },
+  { span: "1Y", label: "1Y", long: "1 year" },
+  { span: "crisis", label: "Since low", long: "Since the crisis low" },
 ];
 
-/** More bars than this are shown by the week. */
-const DAILY = 700;
+/** Pixels per bar below which weeks are shown instead of days. */
+const NARROWEST = 2.5;
 /** How long a symbol stays chosen before its bars are asked for, milliseconds. */
 const LEAF_MS = 90;
 
@@ -58,10 +58,12 @@ export function PriceChart({
   useEffect(() => {
     const abort = new AbortController();
     failure.value = null;
+    const fits = (loaded: readonly Bar[]) =>
+      loaded.length * NARROWEST <= (element.current?.clientWidth ?? 0);
     const load = async () => {
       try {
         const loaded = await loadBars(symbol, ts, span.peek(), abort.signal);
-        bars.value = loaded.length > DAILY ? weekly(loaded) : loaded;
+        bars.value = fits(loaded) ? loaded : weekly(loaded);
       } catch (error) {
         if (!abort.signal.aborted) failure.value = failureOf(error);
       }
@@ -108,10 +110,12 @@ export function PriceChart({
       <figcaption>
         <Levels anchor={anchor} />
         <div class="spans" role="group" aria-label="Span of the chart">
-          {SPANS.map(({ span: value, label }) => (
+          {SPANS.map(({ span: value, label, long }) => (
             <button
               key={value}
               type="button"
+              aria-label={long}
+              title={long}
               aria-pressed={span.value === value}
               onClick={() => {
                 span.value = value;

@@ -1,6 +1,9 @@
 // The city: the desk's mood, what it rests on, and the symbols as a skyline, tallest first.
 
-import { score, scoreExact } from "../format/number";
+import { useSignal } from "@preact/signals";
+import { useLayoutEffect, useRef } from "preact/hooks";
+
+import { plural, score, scoreExact } from "../format/number";
 import { MOODS } from "../format/words";
 import { Bar } from "../parts/bars";
 import { Failed, Lines, Notice } from "../parts/states";
@@ -12,8 +15,7 @@ import { arrange, NO_FILTER } from "../store/arrange";
 import { row, rows, select, version } from "../store/list";
 import type { City } from "../types";
 
-/** Buildings in the skyline, rows in the table. */
-const BUILDINGS = 80;
+/** Rows in the table. */
 const TOP = 15;
 
 const MOOD_TEXT = {
@@ -22,46 +24,120 @@ const MOOD_TEXT = {
   dim: "Trust is low across the desk.",
 };
 
-function byTrust(): string[] {
+function sorted(key: "trust" | "symbol"): string[] {
   void version.value;
   const all = Array.from(rows(), ({ signal }) => signal);
-  return arrange(all, { key: "trust", descending: true }, NO_FILTER);
+  return arrange(all, { key, descending: key === "trust" }, NO_FILTER);
+}
+
+/** Pixels: the skyline's height with its names, a building's width at most, a window's cell. */
+const HEIGHT = 200;
+const NAMES = 18;
+const WIDEST = 46;
+const CELL = 9;
+/** Narrower buildings are drawn as two shapes, lit and not, however many they are. */
+const NARROWEST = 8;
+
+/** One building; its windows are lit while it waits for a decision. */
+function Building({ symbol, x, width }: { symbol: string; x: number; width: number }) {
+  const signal = row(symbol)?.signal;
+  if (signal === undefined) return null;
+  const height = Math.max(2, Math.round(signal.combined_trust * (HEIGHT - 4)));
+  const state = signal.awaiting_approval ? "lit" : "unlit";
+  const windows = width >= CELL * 2 && height > CELL * 2;
+  const columns = Math.floor((width - 3) / CELL);
+  return (
+    <g class="building" onClick={() => select(symbol, { step: true })}>
+      <title>
+        {symbol} {scoreExact(signal.combined_trust)}
+      </title>
+      <rect
+        class={windows ? "wall" : state}
+        x={x}
+        y={HEIGHT - height}
+        width={width}
+        height={height}
+      />
+      {windows && (
+        <rect
+          fill={`url(#windows-${state})`}
+          transform={`translate(${x + (width - columns * CELL) / 2} ${HEIGHT - height + 4})`}
+          width={columns * CELL}
+          height={Math.floor((height - 6) / CELL) * CELL}
+        />
+      )}
+      {width >= 30 && (
+        <text x={x + width / 2} y={HEIGHT + 13} text-anchor="middle">
+          {symbol}
+        </text>
+      )}
+    </g>
+  );
 }
 
 function Skyline({ symbols }: { symbols: readonly string[] }) {
-  const shown = symbols.slice(0, BUILDINGS);
-  const width = 1000;
-  const step = width / Math.max(shown.length, 12);
-  const gap = Math.min(6, step * 0.18);
+  const width = useSignal(0);
+  const ref = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const element = ref.current;
+    if (element === null) return;
+    const measure = new ResizeObserver(() => {
+      width.value = element.clientWidth;
+    });
+    measure.observe(element);
+    return () => measure.disconnect();
+  }, []);
+  const step = Math.min(WIDEST, width.value / Math.max(1, symbols.length));
+  const gap = step > 14 ? 4 : 1;
   return (
-    <svg
-      class="city-skyline"
-      viewBox={`0 0 ${width} 200`}
-      preserveAspectRatio="none"
-      role="img"
-      aria-label={`Skyline: the ${shown.length} most trusted symbols, a building each, as tall as its trust; those that wait for a decision are lit`}
-    >
-      {shown.map((symbol, at) => {
-        const signal = row(symbol)?.signal;
-        if (signal === undefined) return null;
-        const height = Math.max(2, signal.combined_trust * 190);
-        return (
-          <rect
-            key={symbol}
-            class={signal.awaiting_approval ? "lit" : "dark"}
-            x={at * step + gap / 2}
-            y={199 - height}
-            width={step - gap}
-            height={height}
-            onClick={() => select(symbol, { step: true })}
-          >
-            <title>
-              {symbol} {scoreExact(signal.combined_trust)}
-            </title>
-          </rect>
-        );
-      })}
-    </svg>
+    <div class="city-skyline" ref={ref}>
+      <svg
+        width={width.value}
+        height={step < 30 ? HEIGHT + 1 : HEIGHT + NAMES}
+        role="img"
+        aria-label={`Skyline of ${plural(symbols.length, "symbol")}: a building each, as tall as its trust; lit while it waits for a decision`}
+      >
+        <defs>
+          {["lit", "unlit"].map((state) => (
+            <pattern
+              key={state}
+              id={`windows-${state}`}
+              width={CELL}
+              height={CELL}
+              patternUnits="userSpaceOnUse"
+            >
+              <rect class={`window ${state}`} x="2" y="2" width="5" height="5" />
+            </pattern>
+          ))}
+        </defs>
+        {width.value > 0 && step < NARROWEST ? (
+          <Silhouette symbols={symbols} step={step} />
+        ) : (
+          symbols.map((symbol, at) => (
+            <Building key={symbol} symbol={symbol} x={at * step} width={Math.max(1, step - gap)} />
+          ))
+        )}
+        <path class="street" d={`M0 ${HEIGHT + 0.5}H${width.value}`} />
+      </svg>
+    </div>
+  );
+}
+
+function Silhouette({ symbols, step }: { symbols: readonly string[]; step: number }) {
+  const shapes = { lit: "", unlit: "" };
+  const width = Math.max(0.75, step - (step > 3 ? 1 : 0)).toFixed(2);
+  symbols.forEach((symbol, at) => {
+    const signal = row(symbol)?.signal;
+    if (signal === undefined) return;
+    const height = Math.round(signal.combined_trust * (HEIGHT - 4));
+    shapes[signal.awaiting_approval ? "lit" : "unlit"] +=
+      `M${(at * step).toFixed(2)} ${HEIGHT}v-${height}h${width}v${height}z`;
+  });
+  return (
+    <>
+      <path class="unlit" d={shapes.unlit} />
+      <path class="lit" d={shapes.lit} />
+    </>
   );
 }
 
@@ -88,7 +164,7 @@ function Trusts({ value }: { value: City }) {
 
 export function CityView() {
   const value = city.value;
-  const symbols = byTrust();
+  const symbols = sorted("trust");
   const state = listState.value;
   const mood = value?.city_state ?? null;
   return (
@@ -110,10 +186,9 @@ export function CityView() {
         </section>
         {symbols.length > 0 ? (
           <>
-            <Skyline symbols={symbols} />
+            <Skyline symbols={sorted("symbol")} />
             <p class="legend quiet">
-              One building per symbol, as tall as its trust. <span class="key lit" /> waits for a
-              decision, <span class="key dark" /> decided.
+              One building per symbol, as tall as its trust; lit while it waits for a decision.
             </p>
             <section aria-label="Top by trust">
               <h2>Top by trust</h2>

@@ -3,7 +3,11 @@
 import { CHOICES, SUGGESTIONS } from "../format/words";
 import { HELP } from "../keys/keys";
 import { Dialog } from "../parts/dialog";
+import { UserText } from "../parts/text";
+import { session } from "../session";
+import { signOut } from "../store/desk";
 import { open } from "../store/ui";
+import { theme, toggleTheme } from "../theme";
 
 export function HelpDialog() {
   const close = () => {
@@ -66,6 +70,29 @@ export function HelpDialog() {
           </p>
         </section>
       </div>
+      <footer class="help-foot">
+        <span>
+          Signed in as{" "}
+          <b>
+            <UserText text={session.value?.sub ?? ""} />
+          </b>
+          , {session.value?.role}
+        </span>
+        <span class="space" />
+        <button type="button" class="plain" onClick={toggleTheme}>
+          {theme.value === "dark" ? "Light" : "Dark"} theme
+        </button>
+        <button
+          type="button"
+          class="plain"
+          onClick={() => {
+            close();
+            signOut();
+          }}
+        >
+          Sign out
+        </button>
+      </footer>
     </Dialog>
   );
 }

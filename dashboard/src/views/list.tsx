@@ -117,7 +117,7 @@ function Tools({ search }: { search: RefObject<HTMLInputElement | null> }) {
             filterBy({ status: value === "pending" || value === "decided" ? value : null });
           }}
         >
-          <option value="">All decisions</option>
+          <option value="">Decision</option>
           <option value="pending">◌ Pending</option>
           <option value="decided">✓ Decided</option>
         </select>
@@ -131,7 +131,7 @@ function Tools({ search }: { search: RefObject<HTMLInputElement | null> }) {
             filterBy({ suggestion: SUGGESTIONS.find((known) => known === value) ?? null });
           }}
         >
-          <option value="">All suggestions</option>
+          <option value="">Suggestion</option>
           {SUGGESTIONS.map((value) => (
             <option key={value} value={value}>
               {CHOICES[value].glyph} {CHOICES[value].word}

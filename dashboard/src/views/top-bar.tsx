@@ -57,6 +57,11 @@ function Expiry() {
   );
 }
 
+/** "generated data" where the top bar has no room for its badge. */
+export function GeneratedStrip() {
+  return generated.value ? <p class="strip">generated data: none of these prices is real</p> : null;
+}
+
 export function TopBar() {
   const { view } = route.value;
   const dark = theme.value === "dark";
@@ -96,7 +101,7 @@ export function TopBar() {
       </span>
       <button
         type="button"
-        class="icon"
+        class="icon theme"
         aria-label={dark ? "Light theme" : "Dark theme"}
         title={`${dark ? "Light" : "Dark"} theme (t)`}
         onClick={toggleTheme}
