@@ -64,7 +64,7 @@ class Client implements SignalroomClient {
   readonly #states = new Handlers<void>();
   readonly #queues = new Handlers<void>();
   readonly #pings = new Map<
-    number,
+    string,
     { resolve: (pong: Pong) => void; reject: (error: Error) => void }
   >();
 
@@ -214,7 +214,7 @@ class Client implements SignalroomClient {
   ping(): Promise<Pong> {
     return new Promise((resolve, reject) => {
       if (!this.isConnected()) return reject(new Unreachable("The socket is not open."));
-      const echo = ++this.#echo;
+      const echo = `ping ${++this.#echo}`;
       this.#pings.set(echo, { resolve, reject });
       this.#feed({ type: "ask", echo });
     });
@@ -313,8 +313,8 @@ class Client implements SignalroomClient {
   #deliver(message: Message): void {
     if (this.#disconnected) return;
     if (message.type === "pong") {
-      const ping = this.#pings.get(message.data.echo as number);
-      this.#pings.delete(message.data.echo as number);
+      const ping = this.#pings.get(message.data.echo as string);
+      this.#pings.delete(message.data.echo as string);
       ping?.resolve(message.data);
     }
     // What was asked not to be sent any more may still be on its way.

@@ -5,7 +5,7 @@ import { createClient, type Message } from "../src/index.js";
 import { FakeClock, seeded, tokenOf } from "./fakes.js";
 import { Server } from "./model.js";
 
-const RUNS = 150;
+const RUNS = Number(process.env["RUNS"] ?? 150);
 const STEPS = 60;
 const SYMBOLS = ["A", "B", "C"];
 
@@ -72,7 +72,9 @@ async function run(seed: number): Promise<Witness & { polled: number }> {
   const random = seeded(seed);
   const clock = new FakeClock();
   const server = new Server(clock, random);
-  const follows = random() < 0.5 ? undefined : ["A", "C"];
+  // All, some, or some that change; of the last the witness looks at the one that is always there.
+  const kind = Math.floor(random() * 3);
+  const follows = [undefined, ["A", "C"], ["A"]][kind];
   const witness = Object.assign(new Witness(server, follows), { polled: 0 });
   let failed: unknown;
   const client = createClient({
@@ -104,6 +106,14 @@ async function run(seed: number): Promise<Witness & { polled: number }> {
     [2, () => clock.jump(random() < 0.5 ? -random() * 1e6 : random() * 1e7)],
     [2, () => ((server.serial += 1), server.cut(4001))],
     [1, () => client.connect()],
+    [
+      kind === 2 ? 20 : 0,
+      () => {
+        if (random() < 0.3) client.subscribeToAll();
+        else if (random() < 0.5) client.subscribeToSymbol(["A", "B"]);
+        else client.unsubscribeFromSymbol(["B"]);
+      },
+    ],
   ];
   client.connect();
   for (let step = 0; step < STEPS; step++) {

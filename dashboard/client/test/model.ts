@@ -98,8 +98,23 @@ export class Server {
     if (!end.live) return;
     const { epoch, symbols } = this.log;
     if (text === "ping") return this.#tell(end, fakes.barePong(epoch, symbols.length));
-    const { type, data } = JSON.parse(text) as { type: string; data: { timestamp: unknown } };
-    if (type === "ping") this.#tell(end, fakes.pong(epoch, symbols.length, data.timestamp));
+    const { type, data } = JSON.parse(text) as {
+      type: string;
+      data: { timestamp?: unknown; symbols?: string[] };
+    };
+    switch (type) {
+      case "ping":
+        return this.#tell(end, fakes.pong(epoch, symbols.length, data.timestamp));
+      case "subscribe_symbol":
+        end.follows = new Set([...(end.follows ?? []), ...(data.symbols ?? [])]);
+        break;
+      case "unsubscribe_symbol":
+        for (const symbol of data.symbols ?? []) end.follows?.delete(symbol);
+        break;
+      case "subscribe_all":
+        end.follows = undefined;
+        break;
+    }
   }
 
   #live(): End[] {
