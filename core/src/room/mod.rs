@@ -235,6 +235,8 @@ impl Room {
         let sql = self.readable(sql);
         match event {
             Event::Connected { conn, hello } => self.connect(conn, &hello, now, sql, fx)?,
+            Event::Text { conn, .. } | Event::Binary { conn, .. }
+                if !self.may_speak(conn, now, fx) => {}
             Event::Text { conn, text } => self.receive_text(conn, &text, now, fx),
             Event::Binary { conn, bytes } => {
                 if bytes > limits::MAX_MESSAGE_BYTES {

@@ -128,6 +128,13 @@ impl Room {
         }
     }
 
+    /// Whether a socket is still here and its token good: an alarm that is late gives no extra
+    /// time.
+    pub(super) fn may_speak(&mut self, conn: ConnId, now: Millis, fx: &mut Effects) -> bool {
+        self.tell_expiry(now, fx);
+        self.sockets.get(conn).is_some()
+    }
+
     /// Whether a symbol room's socket names other symbols than the room's.
     fn strangers(&self, symbols: &[Symbol]) -> bool {
         match &self.name {

@@ -35,6 +35,21 @@ fn an_expiring_socket_is_warned_and_closed_and_hears_nothing_after() {
 }
 
 #[test]
+fn an_expired_socket_gets_no_answer_though_the_alarm_is_late() {
+    check(
+        "
+        > connect feed 1 for=90000
+        1 < welcome e1 #0
+        1 < snapshot [], city null
+        > wait 90000
+        > say 1 {\"type\":\"ping\",\"data\":{}}
+        1 closed 4001
+        > alarm feed
+        ",
+    );
+}
+
+#[test]
 fn a_silent_socket_is_closed_once() {
     check(
         "
