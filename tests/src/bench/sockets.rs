@@ -1,12 +1,12 @@
 //! The sockets of a room as a platform holds them: attachments stay when the room's memory goes,
 //! and everything the room does to them is written down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 use signalroom_core::host::Sockets;
 use signalroom_core::room::socket::ConnId;
-use signalroom_core::store::{Columns, Sql};
+use signalroom_core::store::Columns;
 use signalroom_core::wire::close::Close;
 use signalroom_core::wire::frame::Frame;
 
@@ -44,6 +44,8 @@ pub enum Done {
 #[derive(Debug)]
 pub struct Recorder {
     open: BTreeMap<ConnId, Option<String>>,
+    /// Gone, and the room has not been told yet.
+    cut: BTreeSet<ConnId>,
     pong: Option<String>,
     done: Vec<Done>,
     disk: Disk,
@@ -54,6 +56,7 @@ impl Recorder {
     pub fn new(disk: Disk) -> Self {
         Self {
             open: BTreeMap::new(),
+            cut: BTreeSet::new(),
             pong: None,
             done: Vec::new(),
             disk,
@@ -65,9 +68,23 @@ impl Recorder {
         self.open.insert(ConnId(conn), None);
     }
 
-    /// Forgets a socket that is gone.
+    /// Forgets a socket that is gone, as the room is told now.
     pub fn remove(&mut self, conn: u64) {
         self.open.remove(&ConnId(conn));
+        self.cut.remove(&ConnId(conn));
+    }
+
+    /// Cuts off a socket by the platform's own decision: what the room says to it before it is
+    /// told comes to nothing.
+    pub fn cut(&mut self, conn: u64) {
+        if self.open.remove(&ConnId(conn)).is_some() {
+            self.cut.insert(ConnId(conn));
+        }
+    }
+
+    /// Whether the room has yet to be told that the socket was cut off.
+    pub fn is_cut(&self, conn: u64) -> bool {
+        self.cut.contains(&ConnId(conn))
     }
 
     /// Whether the room may still send to it.
@@ -99,7 +116,7 @@ impl Recorder {
             };
             let held = self
                 .disk
-                .query("SELECT data FROM events WHERE seq = ?", &[seq.into()]);
+                .look("SELECT data FROM events WHERE seq = ?", &[seq.into()]);
             let held = held.expect("the database answers");
             assert!(!held.is_empty(), "sent, but not committed: {text}");
         }
@@ -111,7 +128,7 @@ impl Recorder {
     fn check_position(&self, told: &Json) {
         let sql = "SELECT (SELECT value FROM meta WHERE key = 'epoch'), \
              (SELECT COALESCE(MAX(seq), 0) FROM events)";
-        let rows = self.disk.query(sql, &[]).expect("the database answers");
+        let rows = self.disk.look(sql, &[]).expect("the database answers");
         let top = rows[0].integer(1).expect("an integer");
         let epoch = rows[0].text(0).expect("text");
         assert_eq!(told["epoch"], epoch, "an epoch that is not committed");
@@ -129,6 +146,9 @@ impl Sockets for Recorder {
     fn send(&mut self, to: &[ConnId], frame: &Frame) {
         self.check(frame.as_str());
         for conn in to {
+            if self.cut.contains(conn) {
+                continue;
+            }
             assert!(
                 self.open.contains_key(conn),
                 "sent to {conn}, which is gone"
@@ -149,6 +169,9 @@ impl Sockets for Recorder {
     fn attach(&mut self, conn: ConnId, attachment: &str) {
         assert!(!self.disk.writing(), "attached within the transaction");
         assert!(attachment.len() <= 16_384, "the platform keeps no more");
+        if self.cut.contains(&conn) {
+            return;
+        }
         let kept = self.open.get_mut(&conn);
         *kept.unwrap_or_else(|| panic!("attached to {conn}, which is gone")) =
             Some(attachment.to_owned());
@@ -160,6 +183,9 @@ impl Sockets for Recorder {
 
     fn close(&mut self, conn: ConnId, close: Close) {
         assert!(!self.disk.writing(), "closed within the transaction");
+        if self.cut.contains(&conn) {
+            return;
+        }
         self.open.remove(&conn);
         self.done.push(Done::Closed {
             conn: conn.0,

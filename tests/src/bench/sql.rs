@@ -1,4 +1,4 @@
-//! A database that outlives its host, and whose transactions can be made to fail.
+//! A database that outlives its host, and whose transactions and reads can be made to fail.
 
 use std::cell::Cell;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::rc::Rc;
 use signalroom_core::store::{Row, Sql, SqlError, Value};
 use signalroom_harness::sql::SqliteSql;
 
-/// Where the next turn's transaction fails.
+/// Where the next turn fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Before anything is written.
@@ -18,6 +18,8 @@ pub enum Fault {
     Commit,
     /// Not at all: the process dies right after the commit, before anybody hears of it.
     Crash,
+    /// At the read after so many others.
+    Read(u32),
 }
 
 /// A room's database; clones share it.
@@ -32,6 +34,8 @@ struct Inner {
     writing: Cell<bool>,
     /// Statements run since the fault was set.
     written: Cell<u32>,
+    /// Reads since then.
+    read: Cell<u32>,
 }
 
 fn injected() -> SqlError {
@@ -46,13 +50,23 @@ impl Disk {
             fault: Cell::new(None),
             writing: Cell::new(false),
             written: Cell::new(0),
+            read: Cell::new(0),
         }))
     }
 
-    /// Sets or clears what happens to transactions from now on.
+    /// Sets or clears what happens from now on.
     pub fn fail(&self, fault: Option<Fault>) {
         self.0.fault.set(fault);
         self.0.written.set(0);
+        self.0.read.set(0);
+    }
+
+    /// Reads as a bystander: no fault is for this.
+    ///
+    /// # Errors
+    /// [`SqlError`] from the database.
+    pub fn look(&self, sql: &str, args: &[Value]) -> Result<Vec<Row>, SqlError> {
+        self.0.db.query(sql, args)
     }
 
     /// Whether a transaction is open.
@@ -75,7 +89,7 @@ impl Disk {
     /// # Panics
     /// When the database does not answer.
     pub fn dump(&self) -> Vec<(String, Vec<Row>)> {
-        let tables = self.query(
+        let tables = self.look(
             "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name",
             &[],
         );
@@ -86,7 +100,7 @@ impl Disk {
                 let Some(Value::Text(name)) = row.pop() else {
                     panic!("a table without a name");
                 };
-                let rows = self.query(&format!("SELECT * FROM {name} ORDER BY 1"), &[]);
+                let rows = self.look(&format!("SELECT * FROM {name} ORDER BY 1"), &[]);
                 (name, rows.expect("the database answers"))
             })
             .collect()
@@ -105,6 +119,11 @@ impl Sql for Disk {
     }
 
     fn query(&self, sql: &str, args: &[Value]) -> Result<Vec<Row>, SqlError> {
+        let read = self.0.read.get();
+        self.0.read.set(read + 1);
+        if self.0.fault.get() == Some(Fault::Read(read)) {
+            return Err(injected());
+        }
         self.0.db.query(sql, args)
     }
 

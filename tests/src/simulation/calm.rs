@@ -6,7 +6,7 @@ use signalroom_core::room::call::{Call, Computed, Reply};
 use signalroom_core::store::Columns;
 use signalroom_core::time::Millis;
 
-use super::sockets::EXPIRES_AT;
+use super::tokens::EXPIRES_AT;
 use super::world::{FEED, World};
 
 /// How long it may take on the world's clock, milliseconds.
@@ -78,6 +78,12 @@ impl World {
                 self.arrive(packet);
             }
             self.go_on_with_a_run();
+            for client in 0..self.clients.len() {
+                if self.clients[client].wallet.wanted {
+                    self.answer(client);
+                    moved = true;
+                }
+            }
             for id in conns {
                 if self
                     .conns
@@ -95,7 +101,9 @@ impl World {
                     self.read(id);
                     moved = true;
                 }
-                if self.conns.get(&id).is_some_and(|conn| !conn.whole) && self.is_held(id) {
+                if self.conns.get(&id).is_some_and(|conn| !conn.whole)
+                    && (self.is_held(id) || self.is_cut(id))
+                {
                     self.notice(id);
                     moved = true;
                 }

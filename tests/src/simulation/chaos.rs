@@ -25,7 +25,7 @@ const SAID: [&str; 6] = [
 ];
 
 /// Faults, as often as they come.
-const FAULTS: [Fault; 7] = [
+const FAULTS: [Fault; 11] = [
     Fault::Begin,
     Fault::Begin,
     Fault::Middle,
@@ -33,12 +33,16 @@ const FAULTS: [Fault; 7] = [
     Fault::Commit,
     Fault::Commit,
     Fault::Crash,
+    Fault::Read(0),
+    Fault::Read(1),
+    Fault::Read(2),
+    Fault::Read(5),
 ];
 
 /// Something that can happen, and how often it does.
 type Step = (usize, fn(&mut World));
 
-const STEPS: [Step; 16] = [
+const STEPS: [Step; 17] = [
     (16, World::bring_bars),
     (9, World::decide),
     (4, World::compute),
@@ -55,6 +59,7 @@ const STEPS: [Step; 16] = [
     (5, World::say_any),
     (6, World::cut_any),
     (1, World::give_up_any),
+    (4, World::answer_any),
 ];
 
 impl World {
@@ -208,6 +213,9 @@ impl World {
         let watchlist = Vec::new();
         if let Ok(Reply::Planned(plan)) = self.call(FEED, Call::Plan { watchlist }) {
             self.note(format!("a run plans {} symbols", plan.dirty.len()));
+            if !self.runs.is_empty() {
+                self.trace.borrow_mut().faults.overlaps += 1;
+            }
             self.runs.push(Run(plan.dirty));
         }
     }
@@ -314,10 +322,18 @@ impl World {
 
     fn read_any(&mut self) {
         for _ in 0..=self.rng.below(4) {
-            if let Some(conn) = self.any_conn() {
+            if let Some(conn) = self.any_conn()
+                && self.reads_now(conn)
+            {
                 self.read(conn);
             }
         }
+    }
+
+    /// Whether the client at its other end reads: some do so seldom.
+    fn reads_now(&mut self, conn: u64) -> bool {
+        let client = self.conns[&conn].client;
+        !client.is_some_and(|client| self.clients[client].slow) || self.rng.one_in(6)
     }
 
     fn hear_any(&mut self) {
@@ -357,7 +373,7 @@ impl World {
                 ));
                 self.break_off(conn, true);
             }
-        } else if self.is_held(conn) {
+        } else if self.is_held(conn) || self.is_cut(conn) {
             self.note(format!(
                 "{} notices",
                 self.places[self.conns[&conn].room].name

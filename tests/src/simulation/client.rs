@@ -10,6 +10,7 @@ use signalroom_core::time::Millis;
 use signalroom_harness::follow::{Follower, Message, Position};
 
 use super::place::Place;
+use super::tokens::Wallet;
 
 /// A client of one room.
 #[derive(Debug)]
@@ -22,6 +23,9 @@ pub(super) struct Client {
     pub(super) city: bool,
     /// What it follows.
     pub(super) filter: Filter,
+    /// Whether it reads seldom.
+    pub(super) slow: bool,
+    pub(super) wallet: Wallet,
     pub(super) follower: Follower,
     /// When it wants to be woken.
     pub(super) wake: Millis,
@@ -46,12 +50,21 @@ struct Judge {
 }
 
 impl Client {
-    pub(super) fn new(room: usize, batch: bool, city: bool, filter: Filter) -> Self {
+    pub(super) fn new(
+        room: usize,
+        batch: bool,
+        city: bool,
+        filter: Filter,
+        slow: bool,
+        wallet: Wallet,
+    ) -> Self {
         Self {
             room,
             batch,
             city,
             filter,
+            slow,
+            wallet,
             follower: Follower::new(None),
             wake: Millis(0),
             conn: None,

@@ -3,7 +3,8 @@
 //! Rooms, the feed, clients and cron live in one thread under a clock of their own. A scheduler
 //! that is nothing but a seed picks what happens next: bars come, people decide, runs compute,
 //! and all the while batches between rooms are lost, late or doubled, rooms are evicted, commits
-//! fail, alarms come at any time, sockets break with frames on their way, and the runtime dies.
+//! and reads fail, alarms come at any time, sockets break with frames on their way or are read
+//! too slowly, tokens expire, and the runtime dies.
 //! After every step the rules of `rules` and of each client's judge must hold; in the end the
 //! faults stop, and everything must converge. Equal seeds give equal runs: a failure is replayed
 //! by its seed.
@@ -16,6 +17,7 @@ mod place;
 mod rng;
 mod rules;
 mod sockets;
+mod tokens;
 mod trace;
 mod world;
 
@@ -31,6 +33,8 @@ use world::World;
 pub struct CountedFaults {
     /// Transactions that were to fail.
     pub commits: u64,
+    /// Reads that were to fail.
+    pub reads: u64,
     /// Rooms that were dropped from memory.
     pub evictions: u64,
     /// Deaths of a room or of the runtime.
@@ -41,16 +45,29 @@ pub struct CountedFaults {
     pub cuts: u64,
     /// Alarms out of their time.
     pub alarms: u64,
+    /// Sockets that were closed because nobody read them.
+    pub slow: u64,
+    /// Sockets that were closed because their tokens had expired.
+    pub expiries: u64,
+    /// Sockets whose tokens were replaced in time.
+    pub renewals: u64,
+    /// Runs that began while another was under way.
+    pub overlaps: u64,
 }
 
 impl std::ops::AddAssign for CountedFaults {
     fn add_assign(&mut self, other: Self) {
         self.commits += other.commits;
+        self.reads += other.reads;
         self.evictions += other.evictions;
         self.restarts += other.restarts;
         self.packets += other.packets;
         self.cuts += other.cuts;
         self.alarms += other.alarms;
+        self.slow += other.slow;
+        self.expiries += other.expiries;
+        self.renewals += other.renewals;
+        self.overlaps += other.overlaps;
     }
 }
 

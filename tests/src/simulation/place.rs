@@ -1,12 +1,15 @@
 //! A room and what a platform keeps for it: its database and its alarm outlive everything, its
 //! memory and its sockets do not.
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
+use signalroom_core::auth::Verifier;
 use signalroom_core::config::RoomConfig;
 use signalroom_core::host::Host;
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::socket::Filter;
-use signalroom_core::store::{Columns, Row, Sql, Value};
+use signalroom_core::store::{Columns, Row, Value};
 use signalroom_core::time::Millis;
 
 use crate::bench::sockets::Recorder;
@@ -44,6 +47,7 @@ impl Logged {
 pub(super) struct Place {
     pub(super) name: RoomName,
     config: RoomConfig,
+    verifier: Arc<Verifier>,
     lives: u32,
     pub(super) disk: Disk,
     pub(super) sockets: Recorder,
@@ -58,20 +62,27 @@ pub(super) struct Place {
     pub(super) log: Vec<Logged>,
 }
 
-fn host(name: &RoomName, config: RoomConfig, life: u32, disk: &Disk) -> Host<Disk> {
+fn host(
+    name: &RoomName,
+    config: RoomConfig,
+    verifier: &Arc<Verifier>,
+    life: u32,
+    disk: &Disk,
+) -> Host<Disk> {
     // Every start would name a log of its own.
     let epoch = format!("{}-{life}", name.to_string().replace('/', "-"));
-    Host::new(name.clone(), config, epoch, disk.clone())
+    Host::new(name.clone(), config, epoch, disk.clone()).trusting(Arc::clone(verifier))
 }
 
 impl Place {
-    pub(super) fn new(name: RoomName, config: RoomConfig) -> Self {
+    pub(super) fn new(name: RoomName, config: RoomConfig, verifier: Arc<Verifier>) -> Self {
         let disk = Disk::new(":memory:".into());
         Self {
-            host: host(&name, config, 1, &disk),
+            host: host(&name, config, &verifier, 1, &disk),
             sockets: Recorder::new(disk.clone()),
             name,
             config,
+            verifier,
             lives: 1,
             disk,
             alarm: None,
@@ -84,7 +95,8 @@ impl Place {
     /// Drops the room's memory.
     pub(super) fn evict(&mut self) {
         self.lives += 1;
-        self.host = host(&self.name, self.config, self.lives, &self.disk);
+        let (name, verifier) = (&self.name, &self.verifier);
+        self.host = host(name, self.config, verifier, self.lives, &self.disk);
     }
 
     /// Drops everything that does not outlive a process.
@@ -99,7 +111,7 @@ impl Place {
         if self.epoch.is_none() {
             return Vec::new();
         }
-        self.disk.query(sql, args).expect("the database answers")
+        self.disk.look(sql, args).expect("the database answers")
     }
 
     pub(super) fn top(&self) -> i64 {
@@ -109,7 +121,7 @@ impl Place {
     /// Reads what is new in the log: it grows by one each time, under one epoch for ever.
     pub(super) fn catch_up(&mut self) {
         let meta = "SELECT value FROM meta WHERE key = 'epoch'";
-        let Ok(epoch) = self.disk.query(meta, &[]) else {
+        let Ok(epoch) = self.disk.look(meta, &[]) else {
             assert_eq!(self.epoch, None, "{} is gone", self.name);
             return;
         };

@@ -4,8 +4,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use chrono::NaiveDate;
+use signalroom_core::auth::Verifier;
 use signalroom_core::config::RoomConfig;
 use signalroom_core::host::{Host, HostError};
 use signalroom_core::room::Event;
@@ -21,6 +23,7 @@ use super::client::Client;
 use super::place::Place;
 use super::rng::Rng;
 use super::sockets::Conn;
+use super::tokens::{Wallet, verifier};
 use super::trace::Trace;
 use crate::bench::sockets::Recorder;
 use crate::bench::sql::{Disk, Fault};
@@ -81,8 +84,13 @@ pub(super) struct World {
     pub(super) runs: Vec<Run>,
     pub(super) clients: Vec<Client>,
     pub(super) conns: BTreeMap<u64, Conn>,
+    /// Who is told on connecting, while that lasts.
+    pub(super) connecting: Option<u64>,
+    /// Frames that may wait for one socket.
+    pub(super) bound: usize,
+    pub(super) verifier: Arc<Verifier>,
     pub(super) books: Books,
-    /// What happens to the next transaction.
+    /// What fails in the next turn.
     pub(super) fault: Option<Fault>,
     /// No faults any more: everything is to converge.
     pub(super) calm: bool,
@@ -105,12 +113,14 @@ impl World {
             message_retention: retention,
             ..RoomConfig::default()
         };
+        let bound = rng.pick(&[4, 12, 1024]);
+        let verifier = verifier();
         let symbols = if long { 1 } else { 2 + rng.below(3) };
         let named = ["A", "B", "C", "D"].iter().take(symbols);
         let rooms = named.map(|name| RoomName::Symbol(name.parse().expect("a symbol")));
         let places = std::iter::once(RoomName::Feed)
             .chain(rooms)
-            .map(|name| Place::new(name, config));
+            .map(|name| Place::new(name, config, Arc::clone(&verifier)));
         let places: Vec<Place> = places.collect();
         let mut clients = Vec::new();
         for _ in 0..2 + rng.below(4) {
@@ -129,7 +139,9 @@ impl World {
                 filter = filter.with(&named);
             }
             let city = room == FEED && rng.one_in(3);
-            clients.push(Client::new(room, rng.one_in(2), city, filter));
+            let (batch, slow) = (rng.one_in(2), rng.one_in(3));
+            let wallet = Wallet::new(&mut rng);
+            clients.push(Client::new(room, batch, city, filter, slow, wallet));
         }
         let steps = if long { 900 } else { 100 + rng.below(200) };
         Self {
@@ -144,6 +156,9 @@ impl World {
             runs: Vec::new(),
             clients,
             conns: BTreeMap::new(),
+            connecting: None,
+            bound,
+            verifier,
             books: Books::default(),
             fault: None,
             calm: false,
@@ -174,7 +189,11 @@ impl World {
                 "  {fault:?} fails under {}",
                 self.places[room].name
             ));
-            self.trace.borrow_mut().faults.commits += 1;
+            let faults = &mut self.trace.borrow_mut().faults;
+            match fault {
+                Fault::Read(_) => faults.reads += 1,
+                _ => faults.commits += 1,
+            }
         }
         let place = &mut self.places[room];
         place.disk.fail(fault);
@@ -190,10 +209,15 @@ impl World {
             return result;
         }
         self.maybe_forget(room);
+        // A database that does not answer may go on like that.
+        let fault = fault.filter(|fault| matches!(fault, Fault::Read(_)));
+        let fault = fault.filter(|_| self.rng.one_in(2));
         let place = &mut self.places[room];
         if place.flight.is_none() {
+            place.disk.fail(fault);
             let push = place.host.next_push(now, &mut place.sockets);
-            if let Some(push) = push.expect("the database answers") {
+            place.disk.fail(None);
+            if let Ok(Some(push)) = push {
                 let id = self.fresh_id();
                 self.places[room].flight = Some(id);
                 self.net.push(Packet::Push {
@@ -204,7 +228,9 @@ impl World {
             }
         }
         self.maybe_forget(room);
+        self.places[room].disk.fail(fault);
         self.set_alarm(room);
+        self.places[room].disk.fail(None);
         self.inspect(room);
         result
     }
@@ -212,7 +238,8 @@ impl World {
     fn set_alarm(&mut self, room: usize) {
         let place = &mut self.places[room];
         let deadline = place.host.next_deadline(&mut place.sockets);
-        place.alarm = deadline.expect("the database answers");
+        // As the harness does: a room that cannot say when it wants to be woken is woken.
+        place.alarm = deadline.unwrap_or(Some(self.now.plus(ALARM_RETRY)));
     }
 
     pub(super) fn event(&mut self, room: usize, event: Event) -> Result<(), SqlError> {
@@ -298,8 +325,9 @@ impl World {
     /// The platform wakes a room, at whatever time.
     pub(super) fn alarm(&mut self, room: usize) {
         self.places[room].alarm = None;
-        if let Err(error) = self.event(room, Event::Alarm) {
-            self.note(format!("  {error}"));
+        match self.event(room, Event::Alarm) {
+            Ok(()) => self.check_tokens(room),
+            Err(error) => self.note(format!("  {error}")),
         }
         let place = &mut self.places[room];
         if place.alarm.is_some_and(|at| at <= self.now) {
