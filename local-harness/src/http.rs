@@ -21,11 +21,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use crate::clock;
 use crate::drive::{self, Outcome};
+use crate::page::Page;
 use crate::phase::{Phase, Phases};
 use crate::room::{self, Accepted, Registry};
 use crate::upload::Upload;
-use crate::{clock, files};
 
 /// Largest request line and headers, bytes.
 const MAX_HEAD: usize = 64 * 1024;
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) phases: Phases,
     /// Whether the data are made up, which every answer then says.
     pub(crate) generated: bool,
+    pub(crate) page: Page,
 }
 
 /// Marks answers about generated data.
@@ -138,7 +140,10 @@ async fn answer(
     };
     match drive::drive(next, &shared.registry, upload).await {
         Outcome::Reply(reply) => response(reply),
-        Outcome::Static => files::serve(&head.method, head.uri.path()),
+        Outcome::Static => {
+            let path = head.uri.path();
+            shared.page.serve(&head.method, path, &head.headers)
+        }
         Outcome::Abandoned => plain(StatusCode::BAD_REQUEST, "the body did not arrive\n"),
         Outcome::Upgrade {
             room,

@@ -10,6 +10,7 @@ mod drive;
 mod files;
 pub mod follow;
 mod http;
+mod page;
 mod phase;
 pub mod random;
 mod room;
@@ -21,5 +22,6 @@ pub mod vars;
 
 pub use demo::Demo;
 pub use http::DATA_HEADER;
+pub use page::{Page, PageError, PageSource};
 pub use room::Hibernate;
 pub use server::{Options, Server, StartError};

@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::demo::{self, Demo};
 use crate::http::{self, DRAIN_DEADLINE, Shared};
+use crate::page::Page;
 use crate::phase::{Phase, Phases};
 use crate::room::{DRAIN_WINDOW, Hibernate, Registry, Settings, room_files};
 use crate::schedule;
@@ -48,6 +49,8 @@ pub struct Options {
     pub cron: bool,
     /// Whether an empty data folder is filled with a generated series.
     pub demo: bool,
+    /// The page at `/` and `/signals`.
+    pub page: Page,
 }
 
 /// Why the server did not start. One line each; nothing was overwritten.
@@ -136,6 +139,7 @@ impl Server {
             registry,
             phases,
             generated: demo != Demo::Real,
+            page: options.page,
         });
         let (alive, connections) = mpsc::channel(1);
         tokio::spawn(http::accept(listener, Arc::clone(&shared), alive));

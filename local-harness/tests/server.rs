@@ -9,7 +9,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::{SinkExt, StreamExt};
 use signalroom_core::auth::{Claims, Role, Secret, Verifier};
-use signalroom_harness::{DATA_HEADER, Demo, Hibernate, Options, Server, StartError, clock};
+use signalroom_harness::{
+    DATA_HEADER, Demo, Hibernate, Options, Page, PageSource, Server, StartError, clock,
+};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::{Bytes, ClientRequestBuilder, Message};
@@ -29,6 +31,7 @@ fn options(data: &Path, hibernate: Hibernate) -> Options {
         hibernate,
         cron: false,
         demo: false,
+        page: Page::open(PageSource::Nowhere).expect("needs nothing"),
     }
 }
 

@@ -5,9 +5,10 @@
 use std::fs::{self, File};
 
 use anyhow::{Context, Result, bail};
+use signalroom_page_build::fingerprint;
 
 use crate::setup::{self, Ready};
-use crate::{assets, fingerprint, shell};
+use crate::{assets, shell};
 
 /// All that ends up in the wasm.
 const INPUTS: [&str; 6] = [
@@ -51,7 +52,7 @@ fn build_wasm(ready: &Ready, profile: Profile) -> Result<()> {
         ready.worker_build.display().to_string(),
         ready.wasm_bindgen.display().to_string(),
     ];
-    let wanted = fingerprint::of(&INPUTS, &made_by)?;
+    let wanted = fingerprint::of(shell::root(), &INPUTS, &[], &made_by)?;
     if fingerprint::matches(&stamp, &wanted) && folder.join("index.js").exists() {
         return Ok(());
     }

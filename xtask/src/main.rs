@@ -4,9 +4,9 @@
 //! done is not done twice.
 
 mod assets;
+mod browser;
 mod build;
 mod deploy;
-mod fingerprint;
 mod setup;
 mod shell;
 mod test;
@@ -23,7 +23,7 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   setup                    install what building and running the Worker needs
-  build [--release|--dev]  wasm, static files and .dev.vars: what wrangler's [build] runs
+  build [--release|--dev]  wasm, page and .dev.vars: what wrangler's [build] runs
   check-deploy             dry-run a deployment of every environment and check its bindings
   test [part...]           everything, or the named parts (a prefix such as `conformance` will do)
   bench [NAME]             what the product promises about speed, measured

@@ -7,9 +7,10 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use signalroom_page_build::{Project, Step};
 
 use crate::wasm::{self, Compiler};
-use crate::{fingerprint, shell};
+use crate::{browser, shell};
 
 /// The Worker's bundler; goes with the `worker` crate of the same version.
 const WORKER_BUILD: &str = "0.8.7";
@@ -31,7 +32,12 @@ pub(crate) struct Ready {
 /// Runs the set-up and reports.
 pub(crate) fn run() -> Result<()> {
     let ready = ready()?;
-    println!("setup: complete; wasm by {}", ready.compiler.name());
+    let browser = browser::ready()?;
+    println!(
+        "setup: complete; wasm by {}, tests in {}",
+        ready.compiler.name(),
+        browser.display()
+    );
     Ok(())
 }
 
@@ -81,18 +87,28 @@ fn cargo_tool(package: &str, program: &str, version: &str) -> Result<PathBuf> {
 }
 
 fn npm_packages() -> Result<PathBuf> {
-    let modules = shell::root().join("node_modules");
-    let stamp = modules.join(".setup-stamp");
-    let wanted = fingerprint::of(&["package.json", "package-lock.json"], &[])?;
-    if !fingerprint::matches(&stamp, &wanted) {
-        eprintln!("setup: npm packages");
+    let project = project()?;
+    let lock = project.lock().context("cannot lock the npm packages")?;
+    if let Some(step) = project.packages()? {
         if shell::ask(shell::command("npm").arg("--version")).is_none() {
             bail!("npm is not there: install Node.js (any version that npm comes with)");
         }
-        shell::run(shell::command("npm").args(["ci", "--no-fund", "--no-audit"]))?;
-        fs::write(stamp, wanted)?;
+        take(step)?;
     }
-    Ok(modules.join(".bin"))
+    drop(lock);
+    Ok(shell::root().join("node_modules/.bin"))
+}
+
+/// This clone, as far as its page is concerned.
+pub(crate) fn project() -> Result<Project> {
+    Project::at(shell::root()).context("the dashboard's folder is not complete")
+}
+
+/// Does a step towards the page.
+pub(crate) fn take(step: Step) -> Result<()> {
+    eprintln!("setup: {}", step.doing);
+    shell::run(&mut step.command())?;
+    Ok(step.done()?)
 }
 
 #[cfg(test)]

@@ -3,15 +3,16 @@
 //! A part that fails does not stop the next one. A tool counts as one test; a runner of tests
 //! counts as many as it reports. The last line printed is `N passed, N failed`.
 
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::build::{self, Profile};
 use crate::shell::{self, Watched};
 use crate::wasm::{Compiler, TARGET};
-use crate::{deploy, setup, tidy};
+use crate::{assets, browser, deploy, setup, tidy};
 
 /// Crates that are also compiled for the Worker.
 const WASM_CRATES: [&str; 6] = [
@@ -23,10 +24,14 @@ const WASM_CRATES: [&str; 6] = [
     "signalroom-worker",
 ];
 
+/// The page, and what it speaks to the server with.
+const PAGE: &str = "@signalroom/dashboard";
+const WORKSPACES: [&str; 2] = ["@signalroom/client", PAGE];
+
 /// A named part and what it does.
 type Part = (&'static str, fn() -> Result<Count>);
 
-const PARTS: [Part; 12] = [
+const PARTS: [Part; 15] = [
     ("setup", || one(setup::run())),
     ("fmt", || {
         one(shell::run(shell::cargo().args(["fmt", "--all", "--check"])))
@@ -40,9 +45,12 @@ const PARTS: [Part; 12] = [
         one(build::run(Profile::Wasm).and_then(|()| build::check_exports()))
     }),
     ("check-deploy", || one(deploy::run())),
+    ("page", page),
     ("conformance-inproc", || conformance("inproc")),
     ("conformance-harness", || conformance("harness")),
     ("conformance-workerd", || conformance("workerd")),
+    ("browser-harness", || in_browser("harness")),
+    ("browser-workerd", || in_browser("workerd")),
 ];
 
 /// How many tests a part had.
@@ -199,6 +207,78 @@ fn simulation() -> Result<Count> {
     Ok(counted(&watched, last_line))
 }
 
+/// The page and its client: types and format, unit tests, builds, and what a first visit loads.
+fn page() -> Result<Count> {
+    let npm = |script: &str, workspace: &str| {
+        let mut command = shell::command("npm");
+        command.args(["run", "--silent", script, "-w", workspace]);
+        command.env("NO_COLOR", "1").env("CI", "1");
+        command
+    };
+    let mut count = each(
+        ["check", "build"]
+            .iter()
+            .flat_map(|script| WORKSPACES.map(|workspace| npm(script, workspace)))
+            .map(|mut command| shell::run(&mut command)),
+    )?;
+    for workspace in WORKSPACES {
+        count += counted(&shell::watch(&mut npm("test", workspace))?, vitest);
+    }
+    count += counted(&shell::watch(&mut npm("test:size", PAGE))?, vitest);
+    Ok(count)
+}
+
+/// The product's acceptance: the page in a real browser, the server on one of the runtimes.
+fn in_browser(target: &str) -> Result<Count> {
+    let browser = browser::ready()?;
+    match target {
+        "harness" => setup::ready().and_then(|_| assets::write())?,
+        _ => build::run(Profile::Wasm)?,
+    }
+    let mut command = shell::command("npm");
+    command
+        .args(["run", "--silent", "test:browser", "-w", PAGE])
+        .env("TARGET", target)
+        .env("CHROMIUM", browser)
+        .env("NO_COLOR", "1")
+        .env("CI", "1");
+    if target == "harness" {
+        command.env("SIGNALROOM", native()?);
+    }
+    Ok(counted(&shell::watch(&mut command)?, vitest))
+}
+
+/// Builds the native binary; where it is.
+fn native() -> Result<PathBuf> {
+    let package = ["-p", "signalroom-harness", "--bin", "signalroom"];
+    shell::run(shell::cargo().args(["build", "--quiet"]).args(package))?;
+    let metadata = ["metadata", "--format-version", "1", "--no-deps"];
+    let metadata = shell::ask(shell::cargo().args(metadata)).context("cargo metadata failed")?;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
+    let target = metadata["target_directory"].as_str();
+    let target = target.context("cargo metadata names no target folder")?;
+    Ok(PathBuf::from(target).join("debug/signalroom"))
+}
+
+/// Reads `Tests  1 failed | 2 passed (3)`.
+fn vitest(lines: &[String]) -> Count {
+    let tally = lines
+        .iter()
+        .rev()
+        .find_map(|line| line.trim().strip_prefix("Tests  "));
+    let mut count = Count::default();
+    for part in tally.unwrap_or_default().split(" | ") {
+        let mut words = part.split_whitespace();
+        let number = words.next().and_then(|number| number.parse().ok());
+        match (number, words.next()) {
+            (Some(number), Some("passed")) => count.passed = number,
+            (Some(number), Some("failed")) => count.failed = number,
+            _ => {}
+        }
+    }
+    count
+}
+
 /// Reads the tally that a runner ends with.
 fn last_line(lines: &[String]) -> Count {
     let tally = lines.last().and_then(|line| closing_line(line));
@@ -266,6 +346,17 @@ mod tests {
             })
         );
         assert_eq!(closing_line("7 passed"), None);
+        let lines = |line: &str| ["Test Files  9 failed".to_owned(), line.to_owned()];
+        let both = vitest(&lines("      Tests  3 failed | 12 passed | 1 skipped (16)"));
+        assert_eq!(
+            both,
+            Count {
+                passed: 12,
+                failed: 3
+            }
+        );
+        assert_eq!(vitest(&lines("      Tests  7 passed (7)")).passed, 7);
+        assert_eq!(vitest(&lines("no tests")), Count::default());
     }
 
     #[test]

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use signalroom_page_build::fingerprint;
 
-use crate::{fingerprint, shell};
+use crate::shell;
 
 /// The target all Worker crates are built for.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";

@@ -1,20 +1,26 @@
 //! `signalroom serve`: the whole product on one machine.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use indicatif::ProgressBar;
 use signalroom_core::auth::Role;
 use signalroom_core::cron::Cron;
-use signalroom_harness::{Demo, Hibernate, Options, Server};
+use signalroom_harness::{Demo, Hibernate, Options, Page, PageSource, Server};
+use signalroom_page_build::Project;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::say;
 
 /// How long rooms may idle before they hibernate, as on workerd.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// How often the spinner turns.
+const TICK: Duration = Duration::from_millis(100);
 
 /// How long the printed sign-in link is valid, milliseconds.
 const LINK_TTL: i64 = 12 * 3_600_000;
@@ -31,6 +37,9 @@ pub(crate) struct Serve {
     /// Fill an empty data folder with a generated series
     #[arg(long)]
     demo: bool,
+    /// Folder of a built page; otherwise it is built from the project when it is missing or stale
+    #[arg(long, value_name = "DIR")]
+    page: Option<PathBuf>,
 }
 
 impl Serve {
@@ -49,6 +58,7 @@ impl Serve {
                     .with_context(|| format!("crons of wrangler.toml: {cron:?}"))
             })
             .collect::<Result<_>>()?;
+        let page = Page::open(page_source(self.page)?).context("--page")?;
         let server = Server::start(Options {
             listen: self.listen,
             data: self.data,
@@ -56,6 +66,7 @@ impl Serve {
             hibernate: Hibernate::After(IDLE),
             cron: false,
             demo,
+            page: page.clone(),
         })
         .await?;
         server.schedule(crons);
@@ -76,11 +87,47 @@ impl Serve {
             // The server serves, whether or not anybody reads this.
             let _ = say(format_args!("{line}"));
         }
+        // The API serves meanwhile; a stop ends the build as well.
         tokio::select! {
+            () = prepare(&page) => {}
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         server.stop().await;
         Ok(true)
     }
+}
+
+/// The page of the project in the current folder, or of the one this program was built from.
+fn page_source(folder: Option<PathBuf>) -> Result<PageSource> {
+    if let Some(folder) = folder {
+        return Ok(PageSource::Folder(folder));
+    }
+    let here = std::env::current_dir().context("the current folder")?;
+    let project = Project::at(here).or_else(signalroom_page_build::own);
+    Ok(project.map_or(PageSource::Nowhere, PageSource::Project))
+}
+
+/// Builds the page if it waits for that, and tells how it goes; then waits for ever.
+async fn prepare(page: &Page) {
+    if page.is_waiting() {
+        let terminal = std::io::stderr().is_terminal();
+        let spinner = ProgressBar::new_spinner();
+        spinner.enable_steady_tick(TICK);
+        let built = page
+            .build(|doing| {
+                if terminal {
+                    spinner.set_message(doing);
+                } else {
+                    tracing::info!("page: {doing}");
+                }
+            })
+            .await;
+        spinner.finish_and_clear();
+        match built {
+            Ok(()) => tracing::info!("page: ready"),
+            Err(error) => tracing::warn!("no current page, the API serves on: {error}"),
+        }
+    }
+    std::future::pending().await
 }

@@ -25,7 +25,6 @@ pub(super) fn cases() -> Vec<Case> {
             "access/openapi.json is at both places without a token",
             openapi,
         ),
-        Case::shared("access/the page is at / and at /signals", page),
         Case::shared("access/no token is 401", no_token),
         Case::shared(
             "access/a token of another secret, algorithm or shape is 401",
@@ -109,18 +108,6 @@ async fn openapi(ctx: Ctx) -> Result<()> {
         ensure!(
             paths.iter().any(|path| path.ends_with(route)),
             "expected a path for {route}, got {paths:?}"
-        );
-    }
-    Ok(())
-}
-
-async fn page(ctx: Ctx) -> Result<()> {
-    for path in ["/", "/signals"] {
-        let reply = ctx.anonymous()?.get(path).await?;
-        ensure!(
-            reply.status == 200 && reply.header("content-type").starts_with("text/html"),
-            "expected the page (200, text/html), got {} from {reply}",
-            reply.header("content-type")
         );
     }
     Ok(())

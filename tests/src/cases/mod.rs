@@ -19,6 +19,7 @@ mod filters;
 mod golden;
 mod import;
 mod lists;
+mod page;
 mod processes;
 mod resume;
 mod signals;
@@ -46,6 +47,7 @@ pub fn cases() -> Vec<Case> {
         crash::cases(),
         command_line::cases(),
         processes::cases(),
+        page::cases(),
     ]
     .into_iter()
     .flatten()

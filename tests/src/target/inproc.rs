@@ -2,9 +2,11 @@
 //! the harness's Rust API.
 
 use anyhow::{Context, Result};
-use signalroom_harness::{Hibernate, Options, Server};
+use signalroom_harness::{Hibernate, Options, Page, PageSource, Server};
+use signalroom_page_build::Project;
+use tokio::sync::OnceCell;
 
-use super::{Start, Stop};
+use super::{Start, Stop, root};
 
 /// A server in this process.
 pub struct Running {
@@ -37,6 +39,7 @@ pub async fn start(start: &Start) -> Result<Running> {
         hibernate: Hibernate::EveryEvent,
         cron: false,
         demo: false,
+        page: page().await?,
     })
     .await
     .context("the harness in this process")?;
@@ -44,4 +47,16 @@ pub async fn start(start: &Start) -> Result<Running> {
         url: format!("http://{}", server.addr()),
         server: Some(server),
     })
+}
+
+/// The project's page, built at the first call if need be.
+async fn page() -> Result<Page> {
+    static PAGE: OnceCell<Page> = OnceCell::const_new();
+    let opened = PAGE.get_or_try_init(|| async {
+        let project = Project::at(root()).context("the dashboard's folder")?;
+        let page = Page::open(PageSource::Project(project))?;
+        page.build(|doing| println!("{doing}")).await?;
+        anyhow::Ok(page)
+    });
+    opened.await.cloned()
 }
