@@ -1,0 +1,50 @@
+// WCAG 2.2 AA as far as a program can judge it: every view, light and dark, wide and narrow.
+
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+import type { AxeResults } from "axe-core";
+import type { Page } from "playwright-core";
+import { expect, inject } from "vitest";
+
+import { VIEWS, prepare } from "./support/views.ts";
+import { test } from "./support/fixtures.ts";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+async function violations(page: Page) {
+  await page.evaluate(AXE);
+  const results = await page.evaluate(
+    (values) => (window as any).axe.run(document, { runOnly: { type: "tag", values } }),
+    RULES,
+  );
+  return (results as AxeResults).violations.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id} (${help}): ${target} ${failureSummary}`),
+  );
+}
+
+const SIZES = { wide: { width: 1440, height: 900 }, narrow: { width: 360, height: 740 } };
+
+// The files are the same on both runtimes: one of them is enough.
+test
+  .skipIf(inject("target") !== "harness")
+  .for(
+    Object.keys(SIZES).flatMap((size) =>
+      (["light", "dark"] as const).map(
+        (colorScheme) => [size as keyof typeof SIZES, colorScheme] as const,
+      ),
+    ),
+  )("axe finds nothing on any view, %s and %s", async ([size, colorScheme], { open, place }) => {
+  await prepare(place);
+  for (const { name, visit, show } of VIEWS) {
+    const context = { viewport: SIZES[size], colorScheme, reducedMotion: "reduce" as const };
+    const tab = await open({ ...visit, context });
+    await show(tab);
+    expect(await violations(tab.page), name).toEqual([]);
+    const wider = await tab.page.evaluate(
+      () => document.documentElement.scrollWidth > document.documentElement.clientWidth,
+    );
+    expect(wider, `${name} is wider than its window`).toBe(false);
+  }
+});

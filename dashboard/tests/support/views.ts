@@ -1,0 +1,104 @@
+// Every view of the page, in the states worth looking at.
+
+import type { Tab, Visit } from "./browser.ts";
+import { approve, ask, bars, signal } from "./desk.ts";
+import type { Place } from "./server.ts";
+
+/** A view and how it is reached. */
+export interface View {
+  name: string;
+  visit: Visit;
+  /** Opens what the address alone does not, and waits until all of it is there. */
+  show: (tab: Tab) => Promise<unknown>;
+}
+
+const AS = ["alice", "approver"] as const;
+
+const chart = (tab: Tab) => tab.detail.locator("canvas").first().waitFor();
+
+/** The page's views; [`prepare`] makes what they show. */
+export const VIEWS: readonly View[] = [
+  {
+    name: "sign-in",
+    visit: {},
+    show: (tab) => tab.page.getByLabel("Access token").waitFor(),
+  },
+  {
+    name: "signals",
+    visit: { as: AS },
+    show: (tab) => tab.row("VIEWA").waitFor(),
+  },
+  {
+    name: "pending symbol",
+    visit: { as: AS, at: "#/signals/VIEWA" },
+    show: (tab) => chart(tab),
+  },
+  {
+    name: "decided symbol",
+    visit: { as: AS, at: "#/signals/VIEWB" },
+    show: async (tab) => {
+      await tab.detail.getByText("breadth is thin").first().waitFor();
+      await chart(tab);
+    },
+  },
+  {
+    name: "symbol as a viewer sees it",
+    visit: { as: ["victor", "viewer"], at: "#/signals/VIEWA" },
+    show: (tab) => chart(tab),
+  },
+  {
+    name: "symbol without a score",
+    visit: { as: AS, at: "#/signals/VIEWS", expects: [/404/] },
+    show: (tab) => tab.detail.getByText(/No score yet/).waitFor(),
+  },
+  {
+    name: "dialog to decide",
+    visit: { as: AS, at: "#/signals/VIEWA" },
+    show: async (tab) => {
+      await tab.detail.getByRole("button", { name: "BUY" }).click();
+      await tab.page.getByRole("dialog").waitFor();
+    },
+  },
+  {
+    name: "help",
+    visit: { as: AS },
+    show: async (tab) => {
+      await tab.row("VIEWA").waitFor();
+      await tab.page.keyboard.press("?");
+      await tab.page.getByRole("dialog").waitFor();
+    },
+  },
+  {
+    name: "history",
+    visit: { as: AS, at: "#/history" },
+    show: (tab) => tab.page.getByText("breadth is thin").first().waitFor(),
+  },
+  {
+    name: "city",
+    visit: { as: AS, at: "#/city" },
+    show: (tab) => tab.page.getByRole("img", { name: /Skyline/ }).waitFor(),
+  },
+  {
+    name: "offline",
+    visit: { as: AS, expects: [/WebSocket|ERR_/] },
+    show: async (tab) => {
+      await tab.row("VIEWA").waitFor();
+      await tab.page.context().setOffline(true);
+      await tab.page.getByTestId("connection-band").getByText("You are offline").waitFor();
+    },
+  },
+];
+
+/** Makes what the views show; a second time changes nothing. */
+export async function prepare(place: Place) {
+  await signal(place, "VIEWA", "BUY");
+  const decided = await signal(place, "VIEWB", "NEUTRAL");
+  if (decided.approval === null)
+    await approve(place, "carol", "VIEWB", "NEUTRAL", "Sideways for now, breadth is thin.");
+  await signal(place, "VIEWC", "RISK");
+  await bars(place, "VIEWS", "BUY", 12);
+  await ask(place, ["feeder", "service"], "POST", "/runs", {
+    type: "application/json",
+    text: "{}",
+  });
+}
