@@ -1,94 +1,22 @@
-/** The client around its machine: sockets, REST, polling, the queue, the window. */
+/** The client around its machine: sockets, filter, polling, the window. */
 
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  createClient,
-  Problem,
-  QueueFull,
-  Unreachable,
-  type ClientOptions,
-  type Message,
-  type SignalroomClient,
-} from "../src/index.js";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { Unreachable } from "../src/index.js";
 import * as fakes from "./fakes.js";
-import { FakeClock, FakeSocket, settled, tokenOf } from "./fakes.js";
-
-let clock: FakeClock;
-let sockets: FakeSocket[];
-let client: SignalroomClient;
-let heard: Message[];
-let states: string[];
-let token: () => string | null | Promise<string | null>;
-/** What REST does; undefined: nobody is there. */
-let answer: ((request: Request) => Response | undefined) | undefined;
-let requests: {
-  method: string;
-  path: string;
-  bearer: string | null;
-  body: unknown;
-  key: string | null;
-}[];
-
-const json = (body: unknown, status = 200) => new Response(JSON.stringify(body), { status });
-const problem = (status: number, slug: string, more: object = {}) =>
-  json(
-    { type: `/problems/${slug}`, title: slug, status, detail: `It is ${slug}.`, ...more },
-    status,
-  );
-
-function make(options: Partial<ClientOptions> = {}): SignalroomClient {
-  client = createClient({
-    url: "https://desk.example",
-    token: () => token(),
-    clock,
-    random: () => 0.5,
-    WebSocket: class extends FakeSocket {
-      constructor(url: string, protocols: string[]) {
-        super(url, protocols);
-        sockets.push(this);
-      }
-    } as unknown as NonNullable<ClientOptions["WebSocket"]>,
-    fetch: async (input, init) => {
-      const request = new Request(input, init);
-      const text = await request.clone().text();
-      requests.push({
-        method: request.method,
-        path: new URL(request.url).pathname + new URL(request.url).search,
-        bearer: request.headers.get("authorization"),
-        body: text ? JSON.parse(text) : null,
-        key: request.headers.get("idempotency-key"),
-      });
-      const response = answer?.(request);
-      if (!response) throw new TypeError("fetch failed");
-      return response;
-    },
-    ...options,
-  });
-  client.onMessage("*", (message) => heard.push(message));
-  client.onStateChange(({ phase }) => states.push(phase));
-  return client;
-}
-
-const last = () => sockets.at(-1) as FakeSocket;
-
-async function connected(options?: Partial<ClientOptions>): Promise<FakeSocket> {
-  make(options).connect();
-  await settled();
-  last().open();
-  last().tell(fakes.welcome("e", 5), fakes.snapshot());
-  return last();
-}
-
-beforeEach(() => {
-  clock = new FakeClock();
-  [sockets, heard, states, requests] = [[], [], [], []];
-  token = () => tokenOf("alice");
-  answer = () => json({ signals: [], next_cursor: null });
-});
-afterEach(() => {
-  client.disconnect();
-  vi.unstubAllGlobals();
-});
+import { settled, tokenOf } from "./fakes.js";
+import {
+  client,
+  clock,
+  connected,
+  desk,
+  heard,
+  json,
+  last,
+  make,
+  problem,
+  sockets,
+  states,
+} from "./stage.js";
 
 describe("a connection", () => {
   test("carries its token as a subprotocol, never in its address", async () => {
@@ -102,7 +30,7 @@ describe("a connection", () => {
 
   test("resumes, with a token asked for anew", async () => {
     (await connected()).tell(fakes.event(6));
-    token = () => tokenOf("alice", 1);
+    desk.token = () => tokenOf("alice", 1);
     last().end(1012);
     expect(client.state).toEqual({ phase: "waiting", until: clock.now() + 1000, attempt: 1 });
     await clock.pass(1000);
@@ -123,12 +51,12 @@ describe("a connection", () => {
   });
 
   test("that never opened is looked into over REST", async () => {
-    answer = () => problem(401, "unauthorized");
+    desk.answer = () => problem(401, "unauthorized");
     make().connect();
     await settled();
     last().end(1006);
     await settled();
-    expect(requests[0]?.path).toBe("/api/v1/signals?limit=1");
+    expect(desk.requests[0]?.path).toBe("/api/v1/signals?limit=1");
     // The provider has no other token.
     expect(client.state).toEqual({ phase: "stopped", reason: "sign-in" });
     client.connect();
@@ -150,9 +78,9 @@ describe("a connection", () => {
   });
 
   test("refused with 401 is tried with a fresh token once", async () => {
-    answer = () => problem(401, "unauthorized");
+    desk.answer = () => problem(401, "unauthorized");
     let serial = 0;
-    token = () => tokenOf("alice", serial);
+    desk.token = () => tokenOf("alice", serial);
     make().connect();
     await settled();
     serial = 1;
@@ -165,7 +93,7 @@ describe("a connection", () => {
   });
 
   test.each([null, "", "two words", "a,b"])("needs a token, which %j is not", async (none) => {
-    token = () => none;
+    desk.token = () => none;
     make().connect();
     await settled();
     expect(sockets).toEqual([]);
@@ -173,11 +101,11 @@ describe("a connection", () => {
   });
 
   test("whose provider fails comes back", async () => {
-    token = () => Promise.reject(new Error("the identity provider is down"));
+    desk.token = () => Promise.reject(new Error("the identity provider is down"));
     make().connect();
     await settled();
     expect(client.state.phase).toBe("waiting");
-    token = () => tokenOf("alice");
+    desk.token = () => tokenOf("alice");
     await clock.pass(5000);
     expect(sockets).toHaveLength(1);
   });
@@ -188,7 +116,7 @@ describe("a connection", () => {
     socket.tell(soon);
     await settled();
     expect(socket.said).toEqual([]);
-    token = async () => tokenOf("alice", 1);
+    desk.token = async () => tokenOf("alice", 1);
     socket.tell(soon);
     await settled();
     expect(socket.said).toEqual([{ type: "authenticate", data: { token: tokenOf("alice", 1) } }]);
@@ -331,7 +259,8 @@ describe("while no socket can be had", () => {
   const list = (...symbols: string[]) =>
     json({ signals: symbols.map((it) => fakes.signal(it)), next_cursor: null });
   const serve = (...symbols: string[]) => {
-    answer = (request) => (request.url.endsWith("/city") ? json(fakes.city) : list(...symbols));
+    desk.answer = (request) =>
+      request.url.endsWith("/city") ? json(fakes.city) : list(...symbols);
   };
 
   /** Lets connects fail until REST is polled. */
@@ -369,9 +298,9 @@ describe("while no socket can be had", () => {
     last().open();
     last().tell(fakes.welcome("e", 5), fakes.snapshot());
     expect(client.state.phase).toBe("open");
-    const asked = requests.length;
+    const asked = desk.requests.length;
     await clock.pass(1500);
-    expect(requests).toHaveLength(asked);
+    expect(desk.requests).toHaveLength(asked);
   });
 
   test("a poll that the socket has overtaken is dropped", async () => {
@@ -382,7 +311,7 @@ describe("while no socket can be had", () => {
       fetch: async (input) => {
         const { state } = client;
         if (state.phase === "polling") await new Promise<void>((resolve) => held.push(resolve));
-        return answer?.(new Request(input)) ?? Response.error();
+        return desk.answer?.(new Request(input)) ?? Response.error();
       },
     });
     await blocked();
@@ -398,14 +327,14 @@ describe("while no socket can be had", () => {
   });
 
   test("and REST neither, nothing is claimed", async () => {
-    answer = undefined;
+    desk.answer = undefined;
     make({ pollIntervalMs: 1000 });
     await blocked();
     expect(client.state.phase).toBe("waiting");
     serve("A");
     await clock.pass(1000);
     expect(client.state.phase).toBe("polling");
-    answer = () => json({ signals: [{ id: 7 }], next_cursor: null });
+    desk.answer = () => json({ signals: [{ id: 7 }], next_cursor: null });
     await clock.pass(1000);
     expect(client.state.phase).toBe("waiting");
     expect(heard).toHaveLength(1);
@@ -415,7 +344,7 @@ describe("while no socket can be had", () => {
     serve();
     make({ pollIntervalMs: 1000 });
     await blocked();
-    answer = () => problem(401, "unauthorized");
+    desk.answer = () => problem(401, "unauthorized");
     await clock.pass(1000);
     expect(client.state).toEqual({ phase: "stopped", reason: "sign-in" });
   });
@@ -442,7 +371,7 @@ describe("the window", () => {
     // It may be a server on this machine: it is asked.
     expect(client.state.phase).toBe("open");
     expect(socket.said.map((it) => it.type)).toEqual(["ping"]);
-    answer = undefined;
+    desk.answer = undefined;
     await clock.pass(3500);
     expect(client.state).toEqual({ phase: "offline" });
     await clock.pass(10_000);
@@ -487,191 +416,5 @@ describe("the window", () => {
     await settled();
     expect(client.state.phase).toBe("stopped");
     expect(sockets).toHaveLength(1);
-  });
-});
-
-describe("REST", () => {
-  test("tells a refusal from no answer", async () => {
-    make();
-    answer = () => problem(409, "already-decided", { signal: fakes.signal("A") });
-    const refused = await client.rest.approve("a", { status: "BUY" }).catch((error) => error);
-    expect(refused).toBeInstanceOf(Problem);
-    expect(refused).toMatchObject({ status: 409, slug: "already-decided" });
-    expect(refused.body.signal.symbol).toBe("A");
-    expect(requests[0]).toMatchObject({
-      method: "POST",
-      path: "/api/v1/signals/a/approve",
-      bearer: `Bearer ${tokenOf("alice")}`,
-    });
-
-    answer = () => new Response("<h1>Bad gateway</h1>", { status: 502 });
-    await expect(client.rest.city()).rejects.toMatchObject({ status: 502, slug: "" });
-    answer = () => new Response("<h1>Hotel Wi-Fi</h1>");
-    await expect(client.rest.city()).rejects.toBeInstanceOf(Unreachable);
-    answer = undefined;
-    await expect(client.rest.city()).rejects.toBeInstanceOf(Unreachable);
-  });
-
-  test("writes its addresses safely, and can be given up", async () => {
-    make();
-    await client.rest.bars("../x?", { from: "2026-01-01", limit: 2 });
-    expect(requests[0]?.path).toBe("/api/v1/symbols/..%2Fx%3F/bars?from=2026-01-01&limit=2");
-    const signal = AbortSignal.abort(new Error("left the page"));
-    await expect(client.rest.city({ signal })).rejects.toThrow("left the page");
-    expect(requests).toHaveLength(1);
-  });
-
-  test("gives up after 15 s", async () => {
-    make({
-      fetch: (_, init) =>
-        new Promise((_, reject) => {
-          init?.signal?.addEventListener("abort", () => reject(new Error("given up")));
-        }),
-    });
-    const asked = client.rest.city().catch((error: unknown) => error);
-    await clock.pass(15_000);
-    expect(await asked).toBeInstanceOf(Unreachable);
-  });
-});
-
-describe("decisions", () => {
-  const id = "A:2026-11-20:1";
-  const done = { approval: fakes.approval("alice", "BUY", id), room: null, feed: null };
-  const buy = { status: "BUY", signal_id: id } as const;
-  const approves = () => requests.filter((it) => it.method === "POST");
-
-  test("go out at once, one after the other", async () => {
-    make();
-    answer = () => json(done);
-    const waiting: number[] = [];
-    client.onQueueChange((queued) => waiting.push(queued));
-    await Promise.all([client.approve("A", buy), client.approve("B", { status: "RISK" })]);
-    expect(approves().map((it) => it.path)).toEqual([
-      "/api/v1/signals/A/approve",
-      "/api/v1/signals/B/approve",
-    ]);
-    expect(approves()[0]?.body).toEqual(buy);
-    expect(waiting).toEqual([]);
-  });
-
-  test("wait for the server, in order and bounded", async () => {
-    make({ queueLimit: 2 });
-    answer = undefined;
-    const first = client.approve("A", buy);
-    await settled();
-    expect(client.queued).toBe(1);
-    const second = client.approve("B", { ...buy, signal_id: "B:2026-11-20:1" });
-    await expect(client.approve("C", { ...buy, signal_id: "C" })).rejects.toBeInstanceOf(QueueFull);
-    expect(client.queued).toBe(2);
-    requests = [];
-    answer = () => json(done);
-    await clock.pass(4500);
-    expect(await first).toEqual(done);
-    await second;
-    expect(approves().map((it) => it.path.split("/")[4])).toEqual(["A", "B"]);
-    expect(client.queued).toBe(0);
-  });
-
-  test("are sent when the socket is back", async () => {
-    const socket = await connected();
-    answer = undefined;
-    socket.end(1006);
-    const result = client.approve("A", buy);
-    await clock.pass(1000);
-    answer = () => json(done);
-    last().open();
-    expect(await result).toEqual(done);
-  });
-
-  test("that name no signal do not wait", async () => {
-    make();
-    answer = undefined;
-    await expect(client.approve("A", { status: "BUY" })).rejects.toBeInstanceOf(Unreachable);
-    void client.approve("A", buy).catch(() => undefined);
-    await settled();
-    await expect(client.approve("A", { status: "BUY" })).rejects.toBeInstanceOf(Unreachable);
-    expect(client.queued).toBe(1);
-  });
-
-  test("whose answer was lost get it", async () => {
-    make();
-    answer = undefined;
-    const result = client.approve("A", buy);
-    await settled();
-    answer = (request) =>
-      request.method === "POST"
-        ? problem(409, "stale-signal", { signal: fakes.signal("A", 2) })
-        : json({ approvals: [fakes.approval("alice", "BUY", id)], next_cursor: null });
-    await clock.pass(4500);
-    expect(await result).toEqual(done);
-    const keys = new Set(approves().map((it) => it.key));
-    expect(approves()).toHaveLength(2);
-    expect(keys.size).toBe(1);
-  });
-
-  test.each([
-    ["of somebody else", fakes.approval("bob", "BUY", id)],
-    ["that was another", fakes.approval("alice", "RISK", id)],
-    ["on another signal", fakes.approval("alice", "BUY", "A:2026-11-19:1")],
-  ])("lose against one %s", async (_, approval) => {
-    make();
-    answer = () => new Response("", { status: 503 });
-    const result = client.approve("A", buy).catch((error: unknown) => error);
-    await settled();
-    answer = (request) =>
-      request.method === "POST"
-        ? problem(409, "already-decided", { signal: fakes.signal("A") })
-        : json({ approvals: [approval], next_cursor: null });
-    await clock.pass(4500);
-    expect(await result).toMatchObject({ status: 409 });
-  });
-
-  test("answered with a conflict at once are not looked into", async () => {
-    make();
-    answer = () => problem(409, "already-decided", { signal: fakes.signal("A") });
-    await expect(client.approve("A", buy)).rejects.toMatchObject({ slug: "already-decided" });
-    expect(requests).toHaveLength(1);
-  });
-
-  test("are sent by nobody else", async () => {
-    make();
-    answer = undefined;
-    const result = client.approve("A", buy).catch((error: unknown) => error);
-    await settled();
-    token = () => null;
-    answer = () => json(done);
-    await clock.pass(4500);
-    expect(client.queued).toBe(1);
-    token = () => tokenOf("bob");
-    await clock.pass(60_000);
-    expect(await result).toBeInstanceOf(Unreachable);
-    expect(approves()).toHaveLength(1);
-  });
-
-  test("are given up at the end", async () => {
-    make();
-    answer = undefined;
-    const result = client.approve("A", buy).catch((error: unknown) => error);
-    await settled();
-    client.disconnect();
-    expect(await result).toBeInstanceOf(Unreachable);
-    expect(client.queued).toBe(0);
-    answer = () => json(done);
-    await clock.pass(100_000);
-    expect(approves()).toHaveLength(1);
-  });
-
-  test("given up while they are asked about leave those after them alone", async () => {
-    const answers: ((response: Response) => void)[] = [];
-    make({ fetch: () => new Promise((resolve) => answers.push(resolve)) });
-    const first = client.approve("A", buy).catch((error: unknown) => error);
-    await settled();
-    client.disconnect();
-    const second = client.approve("B", buy);
-    answers[0]?.(json({ of: "A" }));
-    await settled();
-    answers[1]?.(json(done));
-    expect(await first).toBeInstanceOf(Unreachable);
-    expect(await second).toEqual(done);
   });
 });
