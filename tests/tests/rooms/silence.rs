@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use signalroom_core::wire::limits::{PING_INTERVAL_MS, SILENCE_MS};
-use signalroom_harness::{Hibernate, Options, Server};
+use signalroom_harness::{Hibernate, Options, Page, PageSource, Server};
 use signalroom_tests::client::socket::Opened;
 use signalroom_tests::client::{Dial, Minter, Role};
 use signalroom_tests::runner::{SECRET, vars};
@@ -34,6 +34,7 @@ async fn three_intervals_without_a_frame_close_4012_and_a_ping_counts() -> Resul
         hibernate: Hibernate::EveryEvent,
         cron: false,
         demo: false,
+        page: Page::open(PageSource::Nowhere).expect("needs nothing"),
     })
     .await?;
     let interval = Duration::from_millis(PING_INTERVAL_MS.into());
