@@ -18,13 +18,22 @@ const watched: typeof fetch = async (input, init) => {
 
 const api: unknown = import.meta.env["SIGNALROOM_PUBLIC_API"];
 
+const server = {
+  ...(typeof api === "string" && api !== "" ? { url: api } : {}),
+  fetch: watched,
+};
+
 /** The library's client, for the whole life of the page. */
 export const client = createClient({
-  ...(typeof api === "string" && api !== "" ? { url: api } : {}),
+  ...server,
   token: () => session.peek()?.token ?? null,
   city: true,
-  fetch: watched,
 });
+
+/** Asks the server whether it takes a token; rejects as the library does if not. */
+export async function tryToken(token: string) {
+  await createClient({ ...server, token: () => token }).rest.signals({ limit: 1 });
+}
 
 /** What the connection is doing. */
 export const connection = signal<ConnectionState>(client.state);

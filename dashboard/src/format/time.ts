@@ -78,6 +78,7 @@ export function age(at: number | null, now: number) {
 export function ago(at: number | null, now: number) {
   if (at === null) return "at an unknown time";
   const ms = Math.max(0, now - at);
+  if (ms < 2 * SECOND) return "just now";
   if (ms < HOUR) return `${length(ms)} ago`;
   const sameDay = new Date(at).toDateString() === new Date(now).toDateString();
   return sameDay ? `at ${shortFormat.format(at)}` : `on ${dayFormat.format(at)}`;

@@ -114,7 +114,6 @@ export function PriceChart({
             <button
               key={value}
               type="button"
-              aria-label={long}
               title={long}
               aria-pressed={span.value === value}
               onClick={() => {

@@ -90,7 +90,7 @@ export class SignalRow extends Component<Props> {
         </div>
         <div role="gridcell" class="c-status">
           <Flash at={flashed.status}>
-            <StatusTag signal={signal} mine={mine} queued={queued} />
+            <StatusTag signal={signal} mine={mine} queued={queued} brief />
           </Flash>
         </div>
         <div role="gridcell" class="c-spark">

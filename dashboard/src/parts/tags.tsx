@@ -22,10 +22,13 @@ export function StatusTag({
   signal,
   mine,
   queued,
+  brief = false,
 }: {
   signal: Signal;
   mine: Pending | undefined;
   queued: boolean;
+  /** Where there is room for one word. */
+  brief?: boolean;
 }) {
   if (mine !== undefined && mine.signalId === signal.id && signal.approval === null) {
     return (
@@ -33,8 +36,14 @@ export function StatusTag({
         <span class="glyph" aria-hidden="true">
           {queued ? "◷" : "◔"}
         </span>
-        {CHOICES[mine.status].word}
-        <span class="quiet">{queued ? "queued" : "sending"}</span>
+        {brief ? (
+          <span title={CHOICES[mine.status].word}>{queued ? "Queued" : "Sending"}</span>
+        ) : (
+          <>
+            {CHOICES[mine.status].word}
+            <span class="quiet">{queued ? "queued" : "sending"}</span>
+          </>
+        )}
       </span>
     );
   }

@@ -74,19 +74,23 @@ function refused(symbol: string, failure: Failure): string {
   return `${failureWords(failure)} ${nothing}`;
 }
 
+let before = 0;
+client.onQueueChange((count) => {
+  if (count > before)
+    say("news", "Your decision is queued. It will be sent when the connection is back.");
+  before = count;
+});
+
 /** Decides on the signal the reader looked at. Never rejects: what came of it is said in a toast. */
 export async function decide(signal: Signal, status: Suggestion, note: string) {
   const { symbol, id } = signal;
   setMine(symbol, { signalId: id, status, note });
   try {
-    const answer = client.approve(symbol, {
+    const { approval } = await client.approve(symbol, {
       status,
       signal_id: id,
       ...(note === "" ? {} : { note }),
     });
-    if (client.queued > 0)
-      say("news", `${status} on ${symbol} is queued. It will be sent when the connection is back.`);
-    const { approval } = await answer;
     remember(approval);
     took(approval);
     say("good", `You decided ${status} on ${symbol}.`, { symbol });

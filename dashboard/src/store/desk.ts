@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 
-import { client, connection } from "../client";
+import { client, connection, tryToken } from "../client";
 import { clock } from "../format/time";
 import { forget, keep, read, session, signInReason } from "../session";
 import type { City, Signal } from "../types";
@@ -94,20 +94,18 @@ export async function signIn(text: string): Promise<string | null> {
     return "This is no token. A token has three parts with dots between, and begins with ey.";
   if (next.expiresAt !== null && next.expiresAt <= Date.now())
     return "This token has expired. Ask for a new one.";
-  const before = session.peek();
-  keep(next);
   try {
-    await client.rest.signals({ limit: 1 });
+    await tryToken(token);
   } catch (error) {
     const failure = failureOf(error);
-    if (before === null) forget(null);
-    else keep(before);
     if (failure.kind === "unreachable")
       return "The server does not answer. Check that it runs, and try again.";
     return failure.slug === "unauthorized"
       ? "The server does not accept this token. Was it made with another secret?"
       : failure.detail;
   }
+  const before = session.peek();
+  keep(next);
   // Another person must not see what the one before had in view.
   if (before !== null && before.sub !== next.sub) clearList();
   client.connect();

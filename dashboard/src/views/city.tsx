@@ -35,8 +35,10 @@ const HEIGHT = 200;
 const NAMES = 18;
 const WIDEST = 46;
 const CELL = 9;
-/** Narrower buildings are drawn as two shapes, lit and not, however many they are. */
+/** Narrower buildings are drawn as two shapes, walls and lamps, however many they are. */
 const NARROWEST = 8;
+/** The lamp on the roof of one that is too narrow for windows. */
+const ROOF = 3;
 
 /** One building; its windows are lit while it waits for a decision. */
 function Building({ symbol, x, width }: { symbol: string; x: number; width: number }) {
@@ -124,19 +126,21 @@ function Skyline({ symbols }: { symbols: readonly string[] }) {
 }
 
 function Silhouette({ symbols, step }: { symbols: readonly string[]; step: number }) {
-  const shapes = { lit: "", unlit: "" };
+  const shapes = { walls: "", roofs: "" };
   const width = Math.max(0.75, step - (step > 3 ? 1 : 0)).toFixed(2);
   symbols.forEach((symbol, at) => {
     const signal = row(symbol)?.signal;
     if (signal === undefined) return;
     const height = Math.round(signal.combined_trust * (HEIGHT - 4));
-    shapes[signal.awaiting_approval ? "lit" : "unlit"] +=
-      `M${(at * step).toFixed(2)} ${HEIGHT}v-${height}h${width}v${height}z`;
+    const left = (at * step).toFixed(2);
+    shapes.walls += `M${left} ${HEIGHT}v-${height}h${width}v${height}z`;
+    if (signal.awaiting_approval)
+      shapes.roofs += `M${left} ${HEIGHT - height}h${width}v-${ROOF}h-${width}z`;
   });
   return (
     <>
-      <path class="unlit" d={shapes.unlit} />
-      <path class="lit" d={shapes.lit} />
+      <path class="wall" d={shapes.walls} />
+      <path class="lit" d={shapes.roofs} />
     </>
   );
 }
@@ -190,7 +194,7 @@ export function CityView() {
             <p class="legend quiet">
               One building per symbol, as tall as its trust; lit while it waits for a decision.
             </p>
-            <section aria-label="Top by trust">
+            <section>
               <h2>Top by trust</h2>
               <div class="table-scroller" tabIndex={0} role="region" aria-label="Top by trust">
                 <table class="top-table">

@@ -68,8 +68,9 @@ export function DecideDialog({ symbol, choice }: { symbol: string; choice: Sugge
             {signal.revision > 1 && `, revision ${signal.revision}`}
           </p>
           <p class="suggests">
-            <span class="quiet">Trust</span> <b class="num">{scoreExact(signal.combined_trust)}</b>
-            <span class="quiet">suggests</span>{" "}
+            <span class="quiet">Trust</span>
+            <b class="num">{scoreExact(signal.combined_trust)}</b>
+            <span class="quiet">suggests</span>
             <SuggestionTag value={signal.recommendation.suggested} />
           </p>
         </header>
@@ -140,7 +141,7 @@ export function DecideDialog({ symbol, choice }: { symbol: string; choice: Sugge
         {taken !== null && (
           <div class="warn" role="alert">
             <p>
-              <bdi>{taken}</bdi>
+              <bdi>{taken}</bdi> Nothing is left to decide on this signal.
             </p>
           </div>
         )}

@@ -167,6 +167,7 @@ function Columns({ known }: { known: Detail }) {
         ))}
       </div>
       <div id="tab-panel" role="tabpanel" aria-labelledby={`tab-${tab.value}`}>
+        <h3 class="sr">{tab.value}</h3>
         {content[tab.value]}
       </div>
     </div>

@@ -162,7 +162,7 @@ export function HistoryView() {
     <main class="view history-view" aria-label="History">
       <h1 class="sr">History of decisions</h1>
       <Filters filter={filter} />
-      <div class="news" role="status">
+      <div class="arrivals" role="status">
         {fresh > 0 && (
           <button type="button" onClick={reload}>
             {plural(fresh, "new decision")} <span aria-hidden="true">—</span> show

@@ -259,7 +259,7 @@ export function ListPane() {
           look();
         }}
       >
-        <div class="news" role="status" aria-live="polite">
+        <div class="arrivals" role="status" aria-live="polite">
           {news !== null && (
             <button type="button" onClick={showNew} aria-keyshortcuts=".">
               {news} <span aria-hidden="true">—</span> show

@@ -59,7 +59,11 @@ function Expiry() {
 
 /** "generated data" where the top bar has no room for its badge. */
 export function GeneratedStrip() {
-  return generated.value ? <p class="strip">generated data: none of these prices is real</p> : null;
+  return generated.value ? (
+    <aside class="strip" aria-label="Data">
+      generated data: none of these prices is real
+    </aside>
+  ) : null;
 }
 
 export function TopBar() {
@@ -67,7 +71,7 @@ export function TopBar() {
   const dark = theme.value === "dark";
   return (
     <header class="top">
-      <a class="name" href={href({ view: "signals" })}>
+      <a class="name" href={href({ view: "signals" })} aria-label="Signalroom">
         <span class="mark" aria-hidden="true" />
         <span>Signalroom</span>
       </a>
