@@ -37,6 +37,8 @@ pub(super) struct Client {
 /// What is known of one client's stream.
 #[derive(Debug, Default)]
 struct Judge {
+    /// Which of the room's logs this socket is about.
+    era: usize,
     /// Everything up to here that the client wants has reached it.
     verified: i64,
     /// The newest number on this socket.
@@ -85,16 +87,20 @@ impl Client {
         if let Filter::AllBut(_) = self.filter {
             self.filter = Filter::all();
         }
-        let top = place.top();
-        if let Some(from) = resume {
-            let epoch = place.epoch.as_ref().expect("it was told a position");
-            assert_eq!(&from.epoch, epoch, "a position in another log");
-            assert!(from.seq <= top, "a position that never was: {}", from.seq);
-        }
+        let (top, era) = (place.top(), place.era());
+        let told = resume.map(|from| {
+            let told = place.era_of(&from.epoch).expect("an epoch of this room");
+            let known = place.log_of(told).len();
+            let was = usize::try_from(from.seq).is_ok_and(|seq| seq <= known);
+            assert!(was, "a position that never was: {}", from.seq);
+            told
+        });
+        let since = resume.filter(|_| told == Some(era)).map(|from| from.seq);
         self.judge = Judge {
-            verified: resume.map_or(0, |from| from.seq),
-            raw: resume.map_or(0, |from| from.seq),
-            recovers: resume.map(|from| from.seq >= top - retention),
+            era,
+            verified: since.unwrap_or(0),
+            raw: since.unwrap_or(0),
+            recovers: resume.map(|_| since.is_some_and(|since| since >= top - retention)),
             ..Judge::default()
         };
     }
@@ -158,7 +164,7 @@ impl Client {
                 );
                 self.judge.verified = top;
                 self.judge.placed = true;
-                if top == place.top() {
+                if self.judge.era == place.era() && top == place.top() {
                     assert_eq!(shown, place.snapshot(&self.filter), "a snapshot");
                 }
             }
@@ -187,7 +193,8 @@ impl Client {
     fn event(&mut self, seq: i64, message: &Message, place: &Place) {
         assert!(seq > self.judge.verified, "#{seq} came twice");
         self.verify(seq - 1, place, "an event");
-        let event = &place.log[usize::try_from(seq - 1).expect("positive")];
+        let log = place.log_of(self.judge.era);
+        let event = &log[usize::try_from(seq - 1).expect("positive")];
         assert_eq!(message.kind, event.kind, "#{seq}");
         assert_eq!(message.data, event.data, "#{seq}");
         assert!(event.wanted(&self.filter), "#{seq} is not for this client");
@@ -199,15 +206,19 @@ impl Client {
 
     /// The follower says that everything up to here has come.
     pub(super) fn reached(&mut self, position: &Position, place: &Place) {
-        assert_eq!(Some(&position.epoch), place.epoch.as_ref(), "the epoch");
-        assert!(position.seq <= place.top(), "beyond the log");
+        let era = self.judge.era;
+        let epoch = place.epoch_of(era);
+        assert_eq!(Some(position.epoch.as_str()), epoch, "the epoch");
+        let seq = usize::try_from(position.seq).expect("positive");
+        assert!(seq <= place.log_of(era).len(), "beyond the log");
         self.verify(position.seq, place, "a position");
     }
 
     /// Nothing that the client wants is left out up to `seq`.
     fn verify(&mut self, seq: i64, place: &Place, at: &str) {
         for missed in self.judge.verified + 1..=seq {
-            let event = &place.log[usize::try_from(missed - 1).expect("positive")];
+            let log = place.log_of(self.judge.era);
+            let event = &log[usize::try_from(missed - 1).expect("positive")];
             assert!(
                 !event.wanted(&self.filter),
                 "#{missed} was missed, seen at {at} up to #{seq}"

@@ -4,7 +4,7 @@
 //! that is nothing but a seed picks what happens next: bars come, people decide, runs compute,
 //! and all the while batches between rooms are lost, late or doubled, rooms are evicted, commits
 //! and reads fail, alarms come at any time, sockets break with frames on their way or are read
-//! too slowly, tokens expire, and the runtime dies.
+//! too slowly, tokens expire, the runtime dies, and databases are lost.
 //! After every step the rules of `rules` and of each client's judge must hold; in the end the
 //! faults stop, and everything must converge. Equal seeds give equal runs: a failure is replayed
 //! by its seed.
@@ -12,6 +12,7 @@
 mod calm;
 mod chaos;
 mod client;
+mod loss;
 mod past;
 mod place;
 mod rng;
@@ -53,6 +54,8 @@ pub struct CountedFaults {
     pub renewals: u64,
     /// Runs that began while another was under way.
     pub overlaps: u64,
+    /// Databases that were lost for ever.
+    pub losses: u64,
 }
 
 impl std::ops::AddAssign for CountedFaults {
@@ -68,6 +71,7 @@ impl std::ops::AddAssign for CountedFaults {
         self.expiries += other.expiries;
         self.renewals += other.renewals;
         self.overlaps += other.overlaps;
+        self.losses += other.losses;
     }
 }
 

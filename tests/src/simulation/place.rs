@@ -12,6 +12,7 @@ use signalroom_core::room::socket::Filter;
 use signalroom_core::store::{Columns, Row, Value};
 use signalroom_core::time::Millis;
 
+use super::loss::Lost;
 use crate::bench::sockets::Recorder;
 use crate::bench::sql::Disk;
 
@@ -56,6 +57,10 @@ pub(super) struct Place {
     pub(super) alarm: Option<Millis>,
     /// The delivery whose answer is awaited.
     pub(super) flight: Option<u64>,
+    /// Whether what it knows of the feed is of the feed that there is.
+    pub(super) heard: bool,
+    /// The logs it had, and lost.
+    pub(super) lost: Vec<Lost>,
     /// The epoch of its log, once it exists.
     pub(super) epoch: Option<String>,
     /// Everything that was ever in the log, trimmed or not.
@@ -87,6 +92,8 @@ impl Place {
             disk,
             alarm: None,
             flight: None,
+            heard: true,
+            lost: Vec::new(),
             epoch: None,
             log: Vec::new(),
         }
@@ -118,7 +125,7 @@ impl Place {
         i64::try_from(self.log.len()).expect("few events")
     }
 
-    /// Reads what is new in the log: it grows by one each time, under one epoch for ever.
+    /// Reads what is new in the log: it grows by one each time, under one epoch until it is lost.
     pub(super) fn catch_up(&mut self) {
         let meta = "SELECT value FROM meta WHERE key = 'epoch'";
         let Ok(epoch) = self.disk.look(meta, &[]) else {

@@ -6,7 +6,7 @@ use signalroom_core::room::call::Ack;
 use signalroom_core::store::{Columns, Value};
 
 use super::past::PAST;
-use super::world::{FEED, World};
+use super::world::{FEED, Received, World};
 
 impl World {
     /// Takes in what a turn added to a log.
@@ -27,30 +27,49 @@ impl World {
 
     /// The feed's log has each source's events in the source's order, each once, without a gap.
     fn account_feed(&mut self) {
-        let known: usize = self.books.received.values().sum();
-        for event in &self.places[FEED].log[known..] {
+        let sql = "SELECT epoch FROM sources WHERE name = ?";
+        for event in &self.places[FEED].log[self.books.taken..] {
             let symbol = &event.symbol;
+            let had = self.books.received.entry(symbol.clone()).or_default();
             if symbol == PAST {
-                let had = self.books.received.entry(symbol.clone()).or_default();
-                *had += 1;
+                had.up_to += 1;
                 let id = event.signal().0;
-                assert_eq!(id, format!("{PAST}:{had}"), "an event of the past");
+                assert_eq!(id, format!("{PAST}:{}", had.up_to), "an event of the past");
                 continue;
             }
-            let source = self
-                .places
-                .iter()
-                .find(|place| place.name.to_string() == format!("symbol/{symbol}"));
+            let name = format!("symbol/{symbol}");
+            let source = (self.places.iter()).find(|place| place.name.to_string() == name);
             let source = source.unwrap_or_else(|| panic!("{symbol} has no room"));
-            let had = self.books.received.entry(symbol.clone()).or_default();
-            let expected = source.log.get(*had);
+            let rows = self.places[FEED].rows(sql, &[Value::Text(name)]);
+            let epoch = rows[0].text(0).expect("text");
+            let era = source.era_of(epoch).expect("an epoch of that room");
+            assert!(era >= had.era, "{symbol}: an epoch that has ended is back");
+            if era > had.era {
+                *had = Received { era, up_to: 0 };
+            }
+            let log = source.log_of(era);
+            if had.up_to == 0 && self.places[FEED].era() > 0 {
+                // A feed that lost its data gets what the room still has.
+                let first = log.iter().position(|it| it == event);
+                had.up_to = first.unwrap_or(0).min(source.trimmed(era));
+            }
             assert_eq!(
-                expected,
+                log.get(had.up_to),
                 Some(event),
-                "the feed's event {had} of {symbol} is not the room's"
+                "the feed's event {had:?} of {symbol} is not the room's"
             );
-            *had += 1;
+            had.up_to += 1;
         }
+        self.books.taken = self.places[FEED].log.len();
+    }
+
+    /// How many events of a room's log the feed has.
+    pub(super) fn had(&self, room: usize) -> usize {
+        let place = &self.places[room];
+        let symbol = place.name.to_string().replace("symbol/", "");
+        let had = self.books.received.get(&symbol).copied();
+        had.filter(|had| had.era == place.era())
+            .map_or(0, |had| had.up_to)
     }
 
     /// How far the feed is with a room's events and state, by its database.
@@ -99,7 +118,7 @@ impl World {
                 "the acknowledged decision on {id} is lost: {decision}"
             );
         }
-        if let Some((seq, version, _)) = self.outbox(room) {
+        if let Some((seq, version, _)) = self.outbox(room).filter(|_| place.heard) {
             let held = self.held_by_feed(room);
             assert!(
                 seq <= held.0 && version <= held.1,
@@ -123,13 +142,10 @@ impl World {
         let symbol = source.name.to_string().replace("symbol/", "");
         assert_eq!(Some(&ack.position.epoch), feed.epoch.as_ref(), "{ack:?}");
         let up_to = usize::try_from(ack.position.seq).expect("positive");
-        let events = feed.log[..up_to].iter();
-        let had = events.filter(|event| event.symbol == symbol).count();
-        assert_eq!(
-            usize::try_from(ack.seq).ok(),
-            Some(had),
-            "{ack:?} of {symbol}"
-        );
+        let later = feed.log[up_to..].iter();
+        assert_eq!(later.filter(|it| it.symbol == symbol).count(), 0, "{ack:?}");
+        let had = Some(self.had(room));
+        assert_eq!(usize::try_from(ack.seq).ok(), had, "{ack:?} of {symbol}");
         let held = self.held_by_feed(room);
         assert_eq!((ack.seq, ack.version), held, "{ack:?} of {symbol}");
     }

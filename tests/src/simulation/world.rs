@@ -64,8 +64,19 @@ pub(super) struct Books {
     pub(super) bars: BTreeMap<(usize, NaiveDate), Bar>,
     /// Room and decision by the signal's id.
     pub(super) decisions: BTreeMap<String, (usize, String)>,
-    /// How many events of each symbol the feed has.
-    pub(super) received: BTreeMap<String, usize>,
+    /// What the feed has of each symbol.
+    pub(super) received: BTreeMap<String, Received>,
+    /// How many events of the feed's log are counted there.
+    pub(super) taken: usize,
+}
+
+/// What the feed has of a symbol.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Received {
+    /// Of which of the symbol's logs.
+    pub(super) era: usize,
+    /// Up to which event.
+    pub(super) up_to: usize,
 }
 
 /// The whole world.
@@ -76,6 +87,8 @@ pub(super) struct World {
     pub(super) steps: usize,
     /// Whether the feed has seen much before.
     pub(super) past: bool,
+    /// Whether databases are lost.
+    pub(super) loses: bool,
     pub(super) trace: Rc<RefCell<Trace>>,
     pub(super) now: Millis,
     pub(super) retention: i64,
@@ -113,7 +126,8 @@ impl World {
             message_retention: retention,
             ..RoomConfig::default()
         };
-        let bound = rng.pick(&[4, 12, 1024]);
+        let bound = rng.pick(&[2, 4, 1024]);
+        let loses = rng.one_in(3);
         let verifier = verifier();
         let symbols = if long { 1 } else { 2 + rng.below(3) };
         let named = ["A", "B", "C", "D"].iter().take(symbols);
@@ -148,6 +162,7 @@ impl World {
             rng,
             steps,
             past,
+            loses,
             trace,
             now: START,
             retention,
@@ -293,6 +308,7 @@ impl World {
     pub(super) fn arrive(&mut self, packet: Packet) {
         match packet {
             Packet::Push { id, from, push } => {
+                let epoch = push.epoch.clone();
                 let text = serde_json::to_string(&Call::Receive(push)).expect("calls are JSON");
                 let call = serde_json::from_str(&text).expect("calls are read back");
                 let ack = match self.call(FEED, call) {
@@ -300,23 +316,31 @@ impl World {
                     Ok(other) => panic!("a batch was answered {other:?}"),
                     Err(_) => None,
                 };
-                if let Some(ack) = &ack {
-                    self.check_ack(from, ack);
+                // The answer to a room that is no more has nobody to go to.
+                if self.places[from].epoch.as_ref() == Some(&epoch) {
+                    if let Some(ack) = &ack {
+                        self.check_ack(from, ack);
+                    }
+                    self.net.push(Packet::Answer { id, to: from, ack });
                 }
-                self.net.push(Packet::Answer { id, to: from, ack });
             }
             Packet::Answer { id, to, ack } => {
                 let awaited = self.places[to].flight == Some(id);
                 if awaited {
                     self.places[to].flight = None;
                 }
+                let feed = self.places[FEED].epoch.clone();
+                let hears = ack
+                    .as_ref()
+                    .is_some_and(|ack| Some(&ack.position.epoch) == feed.as_ref());
                 let event = match ack {
                     Some(ack) => Event::Acked(ack),
                     None if awaited => Event::PushFailed,
                     None => return,
                 };
-                if let Err(error) = self.event(to, event) {
-                    self.note(format!("  {error}"));
+                match self.event(to, event) {
+                    Ok(()) => self.places[to].heard |= hears,
+                    Err(error) => self.note(format!("  {error}")),
                 }
             }
         }
