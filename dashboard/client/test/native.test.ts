@@ -19,13 +19,12 @@ import {
 } from "../src/index.js";
 
 const BIN = process.env["SIGNALROOM_BIN"];
-// Where `wrangler.toml` is.
-const ROOT = resolve(import.meta.dirname, "../../..");
 const ENV = { ...process.env, JWT_SECRET: "a secret of this test alone, 32 bytes" };
 
 describe.skipIf(!BIN)("with the native server", () => {
-  const bin = resolve(ROOT, BIN ?? "");
-  const data = mkdtempSync(join(tmpdir(), "signalroom-client-"));
+  const bin = resolve(BIN ?? "");
+  // Outside of the project, where it has no page to build.
+  const cwd = mkdtempSync(join(tmpdir(), "signalroom-client-"));
   let server: ChildProcess;
   let url = "";
   const clients: SignalroomClient[] = [];
@@ -33,8 +32,8 @@ describe.skipIf(!BIN)("with the native server", () => {
   /** Starts the server; the second time at the address of the first. */
   async function serve(): Promise<void> {
     const listen = url ? new URL(url).host : "127.0.0.1:0";
-    const args = ["serve", "--listen", listen, "--data", data, "--demo"];
-    server = spawn(bin, args, { cwd: ROOT, env: ENV, stdio: ["ignore", "pipe", "inherit"] });
+    const args = ["serve", "--listen", listen, "--data", "data", "--demo"];
+    server = spawn(bin, args, { cwd, env: ENV, stdio: ["ignore", "pipe", "inherit"] });
     if (!server.stdout) throw new Error("its output is not piped");
     for await (const line of createInterface(server.stdout)) {
       const [address] = /http:\/\/[\d.:]+/.exec(line) ?? [];
@@ -51,7 +50,7 @@ describe.skipIf(!BIN)("with the native server", () => {
 
   const token = (sub: string, ...more: string[]) =>
     execFileSync(bin, ["token", "--sub", sub, ...more], {
-      cwd: ROOT,
+      cwd,
       env: ENV,
       encoding: "utf8",
     }).trim();
@@ -85,7 +84,7 @@ describe.skipIf(!BIN)("with the native server", () => {
   afterAll(async () => {
     for (const one of clients) one.disconnect();
     await kill();
-    rmSync(data, { recursive: true });
+    rmSync(cwd, { recursive: true });
   });
 
   test(
