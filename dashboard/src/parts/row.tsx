@@ -29,41 +29,23 @@ function SparkCell({ signal }: { signal: Signal }) {
   return <Spark closes={closesOf(signal.symbol).value} />;
 }
 
-interface Props {
+interface CellsProps {
   row: Row;
-  index: number;
-  selected: boolean;
   mine: Pending | undefined;
   queued: boolean;
-  onPick: (symbol: string) => void;
 }
 
 /** Renders anew only if what it shows changed: hundreds of events a second must cost nothing here. */
-export class SignalRow extends Component<Props> {
-  override shouldComponentUpdate(next: Props) {
-    const { row, index, selected, mine, queued } = this.props;
-    return (
-      next.row !== row ||
-      next.index !== index ||
-      next.selected !== selected ||
-      next.mine !== mine ||
-      next.queued !== queued
-    );
+class Cells extends Component<CellsProps> {
+  override shouldComponentUpdate(next: CellsProps) {
+    const { row, mine, queued } = this.props;
+    return next.row !== row || next.mine !== mine || next.queued !== queued;
   }
 
-  override render({ row, index, selected, mine, queued, onPick }: Props) {
+  override render({ row, mine, queued }: CellsProps) {
     const { signal, flashed } = row;
     return (
-      <div
-        role="row"
-        id={`row-${signal.symbol}`}
-        data-testid={`row-${signal.symbol}`}
-        class={`row cols ${signal.awaiting_approval ? "" : "decided"}`}
-        aria-rowindex={index + 2}
-        aria-selected={selected}
-        style={{ transform: `translateY(${index * ROW_HEIGHT}px)` }}
-        onClick={() => onPick(signal.symbol)}
-      >
+      <>
         <div role="gridcell" class="c-symbol">
           <Flash at={flashed.symbol}>{signal.symbol}</Flash>
         </div>
@@ -99,7 +81,37 @@ export class SignalRow extends Component<Props> {
         <div role="gridcell" class="c-age num">
           <Age at={signal.computed_at} />
         </div>
-      </div>
+      </>
     );
   }
+}
+
+/** A row at its place in the list. Moving it does not draw its cells anew. */
+export function SignalRow({
+  row,
+  index,
+  selected,
+  mine,
+  queued,
+  onPick,
+}: CellsProps & {
+  index: number;
+  selected: boolean;
+  onPick: (symbol: string) => void;
+}) {
+  const { symbol, awaiting_approval } = row.signal;
+  return (
+    <div
+      role="row"
+      id={`row-${symbol}`}
+      data-testid={`row-${symbol}`}
+      class={awaiting_approval ? "row cols" : "row cols decided"}
+      aria-rowindex={index + 2}
+      aria-selected={selected}
+      style={{ transform: `translateY(${index * ROW_HEIGHT}px)` }}
+      onClick={() => onPick(symbol)}
+    >
+      <Cells row={row} mine={mine} queued={queued} />
+    </div>
+  );
 }

@@ -1,5 +1,5 @@
 // The list of signals as it is shown: rows, order, filter, selection. Events are taken in at once
-// and shown once per animation frame, however many come.
+// and shown a few times a second, however many come.
 
 import { batch, computed, effect, signal } from "@preact/signals";
 
@@ -17,12 +17,15 @@ import {
 import { EMPTY, offer, release, type Held } from "./hold";
 import { putApproval, putSignal, replaceRows, type Rows } from "./rows";
 
-/** How often the order is computed anew while events come, milliseconds. */
-const ARRANGE_MS = 250;
+/** How often the order may change while events come, milliseconds: more often nobody can read. */
+const ARRANGE_MS = 1_000;
+/** How often rows are drawn while events come, milliseconds. */
+const DRAW_MS = 80;
 
 const table: Rows = new Map();
 const news = new Set<string>();
-let frame = 0;
+let scheduled = false;
+let drawn = 0;
 let arranged = 0;
 let late: ReturnType<typeof setTimeout> | null = null;
 
@@ -67,7 +70,8 @@ function rearrange(still: boolean) {
 }
 
 function show() {
-  frame = 0;
+  scheduled = false;
+  drawn = performance.now();
   batch(() => {
     version.value += 1;
     const wait = arranged + ARRANGE_MS - performance.now();
@@ -80,14 +84,33 @@ function show() {
   });
 }
 
-/** Shows in the next frame what changed. A hidden page gets it all at once when it is seen again. */
+/**
+ * Shows in the next frame what changed; in a burst, a few times a second. A hidden page gets it all
+ * at once when it is seen again.
+ */
 function changed() {
-  if (frame === 0) frame = requestAnimationFrame(show);
+  if (scheduled) return;
+  scheduled = true;
+  const wait = drawn + DRAW_MS - performance.now();
+  if (wait <= 0) requestAnimationFrame(show);
+  else setTimeout(() => requestAnimationFrame(show), wait);
+}
+
+// A second that brings more than this is a storm, in which flashes would tell nothing.
+const STORM = 25;
+let second = 0;
+let within = 0;
+
+function storm() {
+  const now = Math.floor(performance.now() / 1_000);
+  within = now === second ? within + 1 : 0;
+  second = now;
+  return within > STORM;
 }
 
 /** A signal came; `quiet` if it fills the table rather than being news. */
 export function takeSignal(next: Signal, { quiet = false } = {}) {
-  if (!putSignal(table, next, Date.now(), quiet)) return;
+  if (!putSignal(table, next, Date.now(), quiet || storm())) return;
   news.add(next.symbol);
   changed();
 }

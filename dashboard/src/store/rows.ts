@@ -35,7 +35,7 @@ function changedCells(a: Signal, b: Signal): Cell[] {
 
 /**
  * Takes a signal into the table, unless it is old news.
- * @param quiet a row that was not there comes without a flash: the table is being filled
+ * @param quiet nothing flashes: the table is being filled, or so much changes that all would flash
  * @returns whether the row changed
  */
 export function putSignal(rows: Rows, signal: Signal, now: number, quiet = false) {
@@ -46,7 +46,7 @@ export function putSignal(rows: Rows, signal: Signal, now: number, quiet = false
   }
   if (!isNewer(signal, held.signal)) return false;
   const flashed = { ...held.flashed };
-  for (const cell of changedCells(held.signal, signal)) flashed[cell] = now;
+  if (!quiet) for (const cell of changedCells(held.signal, signal)) flashed[cell] = now;
   rows.set(signal.symbol, { signal, flashed });
   return true;
 }

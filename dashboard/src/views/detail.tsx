@@ -1,6 +1,6 @@
 // The chosen symbol: decide, chart, reasons, components, history.
 
-import { useSignal } from "@preact/signals";
+import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 
 import { scoreExact } from "../format/number";
@@ -225,8 +225,12 @@ function Unknown({ known, symbol }: { known: Detail; symbol: string }) {
 /** The pane with the chosen symbol; below 720 px a sheet over the list. */
 export function DetailPane() {
   const symbol = selected.value;
-  void version.value;
-  const current = symbol === null ? undefined : row(symbol)?.signal;
+  // Only this row's news draw the pane anew, not every frame in which some row changed.
+  const current = useComputed(() => {
+    void version.value;
+    const chosen = selected.value;
+    return chosen === null ? undefined : row(chosen)?.signal;
+  }).value;
   const key = current === undefined ? "" : `${current.id} ${current.status}`;
   useEffect(() => void openDetail(symbol), [symbol, key]);
   const known = detail.value;

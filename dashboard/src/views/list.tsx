@@ -1,7 +1,6 @@
 // The list: one row per symbol, only those in view in the document, and still while it is read.
 
 import { useSignal } from "@preact/signals";
-import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
 import { SUGGESTIONS, CHOICES } from "../format/words";
@@ -75,13 +74,12 @@ function Head() {
   );
 }
 
-function Tools({ search }: { search: RefObject<HTMLInputElement | null> }) {
+function Tools() {
   const { status, suggestion, search: term } = filter.value;
   return (
     <div class="tools">
       <div class="search">
         <input
-          ref={search}
           id="search"
           type="search"
           placeholder="Search"
@@ -194,9 +192,12 @@ function Skeleton() {
   );
 }
 
+// The same elements in each frame: they follow their own signals.
+const TOOLS = <Tools />;
+const HEAD = <Head />;
+
 /** The pane with the list of signals. */
 export function ListPane() {
-  const search = useRef<HTMLInputElement>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const grid = useRef<HTMLDivElement>(null);
   const top = useSignal(0);
@@ -246,7 +247,7 @@ export function ListPane() {
   const inView = chosen !== null && shown.slice(first, last).includes(chosen);
   return (
     <section class="list-pane" aria-label="Signals">
-      <Tools search={search} />
+      {TOOLS}
       <div
         class="list"
         onPointerEnter={(event) => {
@@ -292,7 +293,7 @@ export function ListPane() {
               look();
             }}
           >
-            <Head />
+            {HEAD}
             {shown.length > 0 && (
               <div
                 role="rowgroup"
