@@ -207,7 +207,8 @@ fn simulation() -> Result<Count> {
     Ok(counted(&watched, last_line))
 }
 
-/// The page and its client: types and format, unit tests, builds, and what a first visit loads.
+/// The page and its client: types and format, unit tests (the client's with the native server),
+/// builds, and what a first visit loads.
 fn page() -> Result<Count> {
     let npm = |script: &str, workspace: &str| {
         let mut command = shell::command("npm");
@@ -221,8 +222,11 @@ fn page() -> Result<Count> {
             .flat_map(|script| WORKSPACES.map(|workspace| npm(script, workspace)))
             .map(|mut command| shell::run(&mut command)),
     )?;
+    let server = native()?;
     for workspace in WORKSPACES {
-        count += counted(&shell::watch(&mut npm("test", workspace))?, vitest);
+        let mut tests = npm("test", workspace);
+        tests.env("SIGNALROOM_BIN", &server);
+        count += counted(&shell::watch(&mut tests)?, vitest);
     }
     count += counted(&shell::watch(&mut npm("test:size", PAGE))?, vitest);
     Ok(count)
