@@ -5,7 +5,7 @@
 
 use chrono::Days;
 
-use super::call::{Ack, Carried, City, Plan, Position, Push, Reject, RoomState, Trusts};
+use super::call::{Ack, Carried, City, Plan, Position, Push, Reject, RoomState, Stale, Trusts};
 use super::effects::Effects;
 use super::log::{Fresh, Log};
 use super::name::RoomName;
@@ -26,7 +26,10 @@ const MAX_PLANNED: i64 = 900;
 pub(super) const LATE: i64 = 60_000;
 
 /// After how long without a word a room is looked at, milliseconds: what it owes would have come.
-const LOOK_AFTER: i64 = 3_600_000;
+const LOOK_AFTER: i64 = 60 * MINUTE;
+
+/// Milliseconds.
+const MINUTE: i64 = 60_000;
 
 /// Rooms one run looks at, at most; the rest is left for the next.
 const MAX_LOOKED_AT: i64 = 20;
@@ -36,7 +39,7 @@ const MAX_LOOKED_AT: i64 = 20;
 const STALE_AFTER_DAYS: u64 = 5;
 
 /// Stale symbols one run names, at most.
-const MAX_STALE: i64 = 100;
+const MAX_STALE: u32 = 100;
 
 /// What the feed holds in memory.
 #[derive(Debug)]
@@ -157,14 +160,28 @@ impl Feed {
         sql: &dyn Sql,
         fx: &mut Effects,
     ) -> Result<Plan, SqlError> {
-        let look = feed::unheard(now.plus(-LOOK_AFTER), MAX_LOOKED_AT, sql)?;
+        let mut look = feed::unheard(now.plus(-LOOK_AFTER), MAX_LOOKED_AT, sql)?;
         if !look.is_empty() {
             fx.write(feed::looked_at(&look, now));
         }
+        let known = feed::known(watchlist, sql)?;
+        let unknown = watchlist.iter().filter(|symbol| !known.contains(symbol));
+        let unknown: Vec<Symbol> = unknown.cloned().collect();
         let due = now.date() - Days::new(STALE_AFTER_DAYS);
+        let mut stale = feed::stale(due, MAX_STALE.into(), sql)?;
+        stale.extend(unknown.iter().map(|symbol| Stale {
+            symbol: symbol.clone(),
+            last_bar: None,
+        }));
+        stale.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+        stale.truncate(MAX_STALE as usize);
+        // Of what the feed has not heard, it cannot know when it was last looked at.
+        if now.0.rem_euclid(LOOK_AFTER) < MINUTE {
+            look.extend(unknown);
+        }
         Ok(Plan {
             dirty: feed::dirty(MAX_PLANNED, sql)?,
-            stale: feed::stale(due, watchlist, MAX_STALE, sql)?,
+            stale,
             overdue: self.city_due.is_some_and(|at| at.plus(LATE) < now),
             look,
         })

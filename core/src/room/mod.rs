@@ -356,12 +356,22 @@ impl Room {
         Ok(reply)
     }
 
-    /// Does what an alarm would have, should it not have come; says whether it had not. What is
-    /// owed to the downstream goes out after this as after any call.
+    /// Does what an alarm would have, should it not have come; says whether it had not. A symbol's
+    /// room then tells the downstream where it is, whatever it thinks it owes: a downstream that
+    /// lost its data answers so that the rest follows.
     fn look(&mut self, now: Millis, sql: &dyn Sql, fx: &mut Effects) -> Result<Reply, SqlError> {
         let deadline = self.next_deadline();
         let overdue = deadline.is_some_and(|at| at.plus(feed::LATE) < now);
         self.handle(Event::Alarm, now, sql, fx)?;
+        if let Kind::Symbol(room) = &mut self.kind {
+            room.say_again(&mut Turn {
+                log: &mut self.log,
+                now,
+                sql,
+                fx,
+                published: &mut Vec::new(),
+            });
+        }
         Ok(Reply::Looked { overdue })
     }
 

@@ -291,6 +291,16 @@ impl SymbolRoom {
         self.note_debt(owed, turn);
     }
 
+    /// Owes its state once more, should the downstream have lost it.
+    pub(super) fn say_again(&mut self, turn: &mut Turn<'_>) {
+        if self.outbox.acked_version == 0 {
+            return;
+        }
+        let owed = self.owes(turn.log);
+        self.outbox.acked_version = 0;
+        self.note_debt(owed, turn);
+    }
+
     /// Begins another epoch, and tells everybody again what holds now: whoever heard of more than
     /// the backup has, hears what is true.
     pub(super) fn renew(&mut self, fresh: &str, turn: &mut Turn<'_>) {

@@ -132,36 +132,41 @@ pub fn unheard(since: Millis, limit: i64, sql: &dyn Sql) -> Result<Vec<Symbol>, 
     rows.iter().map(symbol_of).collect()
 }
 
-/// Remembers that these symbols' rooms are looked at now.
-pub fn looked_at(symbols: &[Symbol], now: Millis) -> Statement {
-    let rooms = symbols.iter().cloned().map(RoomName::Symbol);
-    let names: Vec<RoomName> = rooms.collect();
-    Statement::new(
-        "UPDATE sources SET looked_at = ? WHERE name IN (SELECT value FROM json_each(?))",
-        vec![now.0.into(), json(&names).get().into()],
-    )
-}
-
-/// Symbols without a bar since `due`, and those of `watchlist` without any, at most `limit`.
+/// Those of `symbols` that the feed has heard of.
 ///
 /// # Errors
 /// [`SqlError`] from the database.
-pub fn stale(
-    due: NaiveDate,
-    watchlist: &[Symbol],
-    limit: i64,
-    sql: &dyn Sql,
-) -> Result<Vec<Stale>, SqlError> {
-    let watched: Vec<RoomName> = watchlist.iter().cloned().map(RoomName::Symbol).collect();
+pub fn known(symbols: &[Symbol], sql: &dyn Sql) -> Result<Vec<Symbol>, SqlError> {
     let rows = sql.query(
-        "SELECT name, last_bar FROM sources WHERE last_bar IS NULL OR last_bar < ? UNION ALL \
-         SELECT value, NULL FROM json_each(?) WHERE value NOT IN (SELECT name FROM sources) \
-         ORDER BY 1 LIMIT CAST(? AS INTEGER)",
-        &[
-            due.to_string().into(),
-            json(&watched).get().into(),
-            limit.into(),
-        ],
+        "SELECT name FROM sources WHERE name IN (SELECT value FROM json_each(?))",
+        &[rooms(symbols)],
+    )?;
+    rows.iter().map(symbol_of).collect()
+}
+
+/// The names of these symbols' rooms, as one value.
+fn rooms(symbols: &[Symbol]) -> Value {
+    let names: Vec<RoomName> = symbols.iter().cloned().map(RoomName::Symbol).collect();
+    json(&names).get().into()
+}
+
+/// Remembers that these symbols' rooms are looked at now.
+pub fn looked_at(symbols: &[Symbol], now: Millis) -> Statement {
+    Statement::new(
+        "UPDATE sources SET looked_at = ? WHERE name IN (SELECT value FROM json_each(?))",
+        vec![now.0.into(), rooms(symbols)],
+    )
+}
+
+/// Symbols heard of without a bar since `due`, at most `limit`.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn stale(due: NaiveDate, limit: i64, sql: &dyn Sql) -> Result<Vec<Stale>, SqlError> {
+    let rows = sql.query(
+        "SELECT name, last_bar FROM sources WHERE last_bar IS NULL OR last_bar < ? ORDER BY name \
+         LIMIT CAST(? AS INTEGER)",
+        &[due.to_string().into(), limit.into()],
     )?;
     rows.iter()
         .map(|row| {

@@ -80,6 +80,7 @@ fn a_look_also_ends_expired_sockets() {
 fn stale_symbols_are_named() {
     check(
         "
+        > wait 60000
         > receive feed OLD e1 1..1 v1 bar=2025-12-20
         has #1 v1, own #1
         > receive feed NEW e1 1..1 v1 bar=2026-01-05
@@ -95,6 +96,44 @@ fn stale_symbols_are_named() {
         [], stale [OLD 2025-12-20]
         > sources feed
         [NEW, OLD]
+        ",
+    );
+}
+
+#[test]
+fn a_feed_that_lost_its_data_is_filled_again() {
+    check(
+        "
+        > bars AAPL history
+        300 accepted, 0 replaced, 0 unchanged
+        > bars AAPL 0 BUY now
+        1 accepted, 0 replaced, 0 unchanged, signal AAPL:2021-02-25:1 BUY PENDING_REVIEW
+        > approve AAPL BUY alice
+        AAPL:2021-02-25:1 BUY by alice at #2
+        > deliver AAPL
+        [#1, #2] v2
+        > wipe feed
+        > wait 3600000
+        > plan feed watchlist=AAPL,SPY
+        [], look [AAPL, SPY], stale [AAPL never, SPY never]
+        > look SPY
+        in time
+        > deliver SPY
+        > look AAPL
+        in time
+        > deliver AAPL
+        [] v2, [#1, #2] v2
+        > approvals feed
+        [AAPL:2021-02-25:1 BUY by alice]
+        > look AAPL
+        in time
+        > deliver AAPL
+        [] v2
+        > log feed
+        2 events
+        > wait 60000
+        > plan feed watchlist=AAPL,SPY
+        [], stale [AAPL 2021-02-25, SPY never]
         ",
     );
 }
