@@ -1,13 +1,15 @@
 // The page: the frame, the view, the open dialog.
 
+import { effect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
+import { count } from "./format/number";
 import { ConnectionBand } from "./parts/connection";
 import { Toasts } from "./parts/toasts";
 import { go, route } from "./route";
 import { session } from "./session";
 import { mustSignInAgain } from "./store/desk";
-import { beginning, held, selected } from "./store/list";
+import { beginning, held, pending, selected } from "./store/list";
 import { narrow, open } from "./store/ui";
 import { CityView } from "./views/city";
 import { DecideDialog } from "./views/decide";
@@ -56,6 +58,12 @@ function OpenDialog() {
       return null;
   }
 }
+
+/** What waits shows in the tab's title, where it is seen from elsewhere. */
+effect(() => {
+  const waits = session.value === null ? 0 : pending.value;
+  document.title = waits === 0 ? "Signalroom" : `${count(waits)} pending · Signalroom`;
+});
 
 const VIEWS = { signals: SignalsView, history: HistoryView, city: CityView };
 

@@ -3,11 +3,10 @@
 import { render } from "preact";
 
 import { App } from "./app";
-import { client } from "./client";
 import { listenToKeys } from "./keys/listen";
 import { followAddress, parse, route } from "./route";
 import { takeFromAddress } from "./session";
-import { start } from "./store/desk";
+import { begin, start } from "./store/desk";
 import "./style/base.css";
 import "./style/controls.css";
 import "./style/frame.css";
@@ -22,7 +21,7 @@ followAddress(() => {
   // A sign-in link opened in a tab that has the page already only changes the fragment.
   if (!takeFromAddress()) return false;
   route.value = parse(location.hash);
-  client.connect();
+  begin();
   return true;
 });
 start();

@@ -43,6 +43,14 @@ function words(): { tone: string; word: string } {
   }
 }
 
+/** What a screen reader hears: each change once, no countdown. */
+const SPOKEN: Record<string, string> = {
+  open: "Connected",
+  waiting: "Connection lost, reconnecting",
+  polling: "Polling for updates",
+  offline: "Offline",
+};
+
 /** In the top bar. */
 export function ConnectionBadge() {
   const { tone, word } = words();
@@ -67,6 +75,15 @@ export function ConnectionBadge() {
         </span>
       )}
     </span>
+  );
+}
+
+/** Beside the badge, unseen. */
+export function ConnectionSpoken() {
+  return (
+    <p class="sr" role="status">
+      {SPOKEN[connection.value.phase]}
+    </p>
   );
 }
 

@@ -25,13 +25,18 @@ export const listState = signal<
 const PAGE = 500;
 const PAGES = 20;
 
+/** How long a list counts as just loaded, milliseconds. */
+const FRESH_MS = 5_000;
+
 const touched = new Set<string>();
 let load = 0;
+let asked = 0;
 
 /** Loads the whole list; what the socket brings meanwhile wins. */
 export async function loadList() {
   load += 1;
   const turn = load;
+  asked = Date.now();
   touched.clear();
   if (listState.peek().state === "failed") listState.value = { state: "loading" };
   try {
@@ -63,7 +68,8 @@ function listen() {
     // list is loaded behind it.
     for (const next of snapshot.signals) takeSignal(next, { quiet: true });
     if (snapshot.city !== null) city.value = snapshot.city;
-    void loadList();
+    // The one that follows the first connection meets a list that is just being loaded.
+    if (Date.now() - asked > FRESH_MS) void loadList();
   });
   client.onMessage("new_signal", (next) => {
     touched.add(next.symbol);
@@ -108,7 +114,7 @@ export async function signIn(text: string): Promise<string | null> {
   keep(next);
   // Another person must not see what the one before had in view.
   if (before !== null && before.sub !== next.sub) clearList();
-  client.connect();
+  begin();
   return null;
 }
 
@@ -134,7 +140,13 @@ export function signOut() {
 /** Starts the desk: once, when the page opens. */
 export function start() {
   listen();
-  if (session.peek() !== null) client.connect();
+  if (session.peek() !== null) begin();
+}
+
+/** Connects as who is signed in now, and asks for the list without waiting for the socket. */
+export function begin() {
+  client.connect();
+  void loadList();
 }
 
 /** Whether sign-in is asked for although somebody was signed in. */

@@ -26,7 +26,7 @@ export function needs(missing: readonly Missing[]): Needs {
       wanted.push(Number(bars[1]));
       have = Number(bars[2]);
     } else if (what === "unslug" || what === "market_flow") {
-      const engine = what === "unslug" ? "Dip score" : "Market flow";
+      const engine = what === "unslug" ? "Unslug" : "Market flow";
       reasons.push(`${engine}: ${reasonWords(reason)}.`);
     }
   }

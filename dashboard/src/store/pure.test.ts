@@ -37,7 +37,7 @@ test("components that are there count towards the four", () => {
 
 test("where bars are not what is missing, the reason is said", () => {
   expect(needsSentence(needs([{ what: "unslug", reason: "anchor_window_not_covered" }]))).toBe(
-    "No score yet. Dip score: the history begins after the crisis of March 2020.",
+    "No score yet. Unslug: the history begins after the crisis of March 2020.",
   );
 });
 

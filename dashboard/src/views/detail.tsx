@@ -13,8 +13,9 @@ import { go } from "../route";
 import { mayDecide, session } from "../session";
 import { mine, waiting } from "../store/decisions";
 import { detail, openDetail, type Detail } from "../store/detail";
+import { listState } from "../store/desk";
 import { anchorOf } from "../store/explain";
-import { row, selected, version } from "../store/list";
+import { row, selected, total, version } from "../store/list";
 import { needs, needsSentence } from "../store/needs";
 import { narrow } from "../store/ui";
 import type { Signal } from "../types";
@@ -113,12 +114,27 @@ function Columns({ known }: { known: Detail }) {
     return () => measure.disconnect();
   }, []);
   const { signal, history, approvals } = known;
+  // What is neither there nor on its way is not promised by a skeleton.
+  const none = known.failure === null ? null : <p class="quiet">Not loaded.</p>;
   const content = {
     Reasons:
-      signal === null ? <Lines widths={[50, 95, 80, 60, 90]} /> : <Reasons signal={signal} />,
+      signal === null ? (
+        (none ?? <Lines widths={[50, 95, 80, 60, 90]} />)
+      ) : (
+        <Reasons signal={signal} />
+      ),
     Components:
-      signal === null ? <Lines widths={[90, 90, 90, 90, 90]} /> : <Components signal={signal} />,
-    History: <Revisions history={history} approvals={approvals} />,
+      signal === null ? (
+        (none ?? <Lines widths={[90, 90, 90, 90, 90]} />)
+      ) : (
+        <Components signal={signal} />
+      ),
+    History:
+      history === null ? (
+        (none ?? <Lines widths={[70, 90, 50, 80, 60]} />)
+      ) : (
+        <Revisions history={history} approvals={approvals ?? []} />
+      ),
   };
   if (!tabs.value)
     return (
@@ -174,17 +190,24 @@ function Columns({ known }: { known: Detail }) {
   );
 }
 
+function Loading({ label }: { label: string }) {
+  return (
+    <div class="detail-loading" role="status" aria-label={`${label} loading`}>
+      <Lines widths={[26, 48]} />
+      <div class="bone chart-bone" aria-hidden="true" />
+      <div class="columns" aria-hidden="true">
+        <Lines widths={[60, 85, 75, 80, 50]} />
+        <Lines widths={[85, 85, 85, 85, 85]} />
+        <Lines widths={[60, 85, 50, 75]} />
+      </div>
+    </div>
+  );
+}
+
 function Unknown({ known, symbol }: { known: Detail; symbol: string }) {
   const { failure } = known;
   const retry = () => void openDetail(symbol);
-  if (failure === null)
-    return (
-      <div class="detail-loading" aria-busy="true" aria-label={`${symbol} is loading`}>
-        <Lines widths={[30, 60]} />
-        <div class="bone chart-bone" aria-hidden="true" />
-        <Lines widths={[40, 90, 80, 70]} />
-      </div>
-    );
+  if (failure === null) return <Loading label={`${symbol} is`} />;
   if (failure.kind === "problem" && failure.slug === "insufficient-history") {
     const lack = needs(failure.missing);
     const bars = lack.have !== null && lack.need !== null;
@@ -233,26 +256,43 @@ export function DetailPane() {
   }).value;
   const key = current === undefined ? "" : `${current.id} ${current.status}`;
   useEffect(() => void openDetail(symbol), [symbol, key]);
+  const pane = useRef<HTMLElement>(null);
+  const sheet = narrow.value && symbol !== null;
+  useEffect(() => {
+    // A sheet that opens over the list takes the focus from it.
+    if (sheet) pane.current?.focus();
+  }, [sheet]);
   const known = detail.value;
   const explained = known?.symbol === symbol ? known.signal : null;
   const anchor = useMemo(
     () => (explained === null ? null : anchorOf(explained.explain)),
     [explained],
   );
-  if (symbol === null)
-    return narrow.value ? null : (
+  if (symbol === null) {
+    if (narrow.value) return null;
+    if (listState.value.state === "loading") return <Loading label="The signals are" />;
+    return (
       <section class="detail-pane empty" aria-label="Signal">
-        <Notice title="Choose a signal.">
-          <p>
-            <kbd>j</kbd> and <kbd>k</kbd> move through the list.
-          </p>
-        </Notice>
+        {total.value > 0 && (
+          <Notice title="Choose a signal.">
+            <p>
+              <kbd>j</kbd> and <kbd>k</kbd> move through the list.
+            </p>
+          </Notice>
+        )}
       </section>
     );
+  }
   // The list is the newest there is; what was loaded for the detail may be a moment older.
   const signal = current ?? explained ?? undefined;
   return (
-    <section class="detail-pane" aria-label={`Signal ${symbol}`} data-testid="detail" tabIndex={-1}>
+    <section
+      ref={pane}
+      class="detail-pane"
+      aria-label={`Signal ${symbol}`}
+      data-testid="detail"
+      tabIndex={-1}
+    >
       {narrow.value && (
         <button
           type="button"
@@ -269,7 +309,9 @@ export function DetailPane() {
           <Head signal={signal} />
           {known.failure !== null && (
             <p class="warn" role="alert">
-              The details could not be loaded again; they may be old.{" "}
+              {explained === null
+                ? "The details could not be loaded."
+                : "The details could not be loaded again; they may be old."}
               <button type="button" class="link" onClick={() => void openDetail(symbol)}>
                 Try again
               </button>

@@ -1,4 +1,5 @@
-// Everybody's decisions, filtered, and as CSV.
+// Everybody's decisions, filtered, and as CSV. The roles of the table are named, because on a narrow
+// screen its rows are laid out as a grid, which takes them from it.
 
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -115,26 +116,26 @@ function Line({ approval }: { approval: Approval }) {
   const at = parse(approval.approved_at);
   const [, session = "", revision = "1"] = approval.signal_id.split(":");
   return (
-    <tr>
-      <td class="num when">
+    <tr role="row">
+      <td role="cell" class="num when">
         <time dateTime={approval.approved_at} title={stamp(at)}>
           {age(at, now.value)}
         </time>
       </td>
-      <td>
+      <td role="cell">
         <a href={href({ view: "signals", symbol: approval.symbol })}>{approval.symbol}</a>
       </td>
-      <td>
+      <td role="cell">
         <SuggestionTag value={approval.approved_status} />
       </td>
-      <td class="by">
+      <td role="cell" class="by">
         <UserText text={approval.approved_by} />
       </td>
-      <td class="of">
+      <td role="cell" class="of">
         {date(session)}
         {revision !== "1" && <span class="quiet"> r{revision}</span>}
       </td>
-      <td class="note">
+      <td role="cell" class="note">
         {approval.note != null && approval.note !== "" ? (
           <UserText text={approval.note} />
         ) : (
@@ -162,7 +163,10 @@ export function HistoryView() {
     <main class="view history-view" aria-label="History">
       <h1 class="sr">History of decisions</h1>
       <Filters filter={filter} />
-      <div class="arrivals" role="status">
+      <p class="sr" role="status">
+        {fresh > 0 && "New decisions wait at the top of the list."}
+      </p>
+      <div class="arrivals">
         {fresh > 0 && (
           <button type="button" onClick={reload}>
             {plural(fresh, "new decision")} <span aria-hidden="true">—</span> show
@@ -187,18 +191,30 @@ export function HistoryView() {
             </Notice>
           )
         ) : (
-          <table class="decisions" aria-busy={loading}>
-            <thead>
-              <tr>
-                <th scope="col">When</th>
-                <th scope="col">Symbol</th>
-                <th scope="col">Decision</th>
-                <th scope="col">By</th>
-                <th scope="col">On</th>
-                <th scope="col">Note</th>
+          <table role="table" class="decisions" aria-busy={loading}>
+            <thead role="rowgroup">
+              <tr role="row">
+                <th role="columnheader" scope="col">
+                  When
+                </th>
+                <th role="columnheader" scope="col">
+                  Symbol
+                </th>
+                <th role="columnheader" scope="col">
+                  Decision
+                </th>
+                <th role="columnheader" scope="col">
+                  By
+                </th>
+                <th role="columnheader" scope="col" class="of">
+                  On
+                </th>
+                <th role="columnheader" scope="col">
+                  Note
+                </th>
               </tr>
             </thead>
-            <tbody>
+            <tbody role="rowgroup">
               {approvals === null
                 ? Array.from({ length: 12 }, (_, at) => (
                     <tr key={at} aria-hidden="true">

@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 
+import { count } from "../format/number";
 import { SUGGESTIONS, CHOICES } from "../format/words";
 import { go, isSymbol } from "../route";
 import { Failed, Notice } from "../parts/states";
@@ -138,9 +139,11 @@ function Tools() {
         </select>
       </label>
       <span class="count" data-testid="count">
-        {listState.value.state === "loading" && total.value === 0
-          ? ""
-          : `${pending.value} pending of ${total.value}`}
+        {total.value > 0 && (
+          <>
+            {count(pending.value)} pending<span class="of"> of {count(total.value)}</span>
+          </>
+        )}
       </span>
     </div>
   );
@@ -260,7 +263,10 @@ export function ListPane() {
           look();
         }}
       >
-        <div class="arrivals" role="status" aria-live="polite">
+        <p class="sr" role="status">
+          {news !== null && "New signals wait at the top of the list."}
+        </p>
+        <div class="arrivals">
           {news !== null && (
             <button type="button" onClick={showNew} aria-keyshortcuts=".">
               {news} <span aria-hidden="true">—</span> show

@@ -2,7 +2,6 @@
 
 import { scoreExact } from "../format/number";
 import { ago, parse, session, stamp } from "../format/time";
-import { Lines } from "../parts/states";
 import { SuggestionTag } from "../parts/tags";
 import { UserText } from "../parts/text";
 import { now } from "../store/clock";
@@ -36,11 +35,10 @@ export function Revisions({
   history,
   approvals,
 }: {
-  history: readonly ExplainedSignal[] | null;
-  approvals: readonly Approval[] | null;
+  history: readonly ExplainedSignal[];
+  approvals: readonly Approval[];
 }) {
-  if (history === null) return <Lines widths={[70, 90, 50, 80, 60]} />;
-  const byId = new Map((approvals ?? []).map((approval) => [approval.signal_id, approval]));
+  const byId = new Map(approvals.map((approval) => [approval.signal_id, approval]));
   return (
     <ol class="revisions">
       {history.map((signal) => {

@@ -6,7 +6,7 @@ import { length } from "../format/time";
 import { excerpt } from "../format/text";
 import { marketTime } from "../format/market";
 import { MOODS } from "../format/words";
-import { ConnectionBadge } from "../parts/connection";
+import { ConnectionBadge, ConnectionSpoken } from "../parts/connection";
 import { SkylineGlyph } from "../parts/skyline";
 import { href, route, type View } from "../route";
 import { session } from "../session";
@@ -96,6 +96,7 @@ export function TopBar() {
         </span>
       )}
       <ConnectionBadge />
+      <ConnectionSpoken />
       <Expiry />
       <span class="who">
         <bdi class="sub" title={session.value?.sub}>
