@@ -217,11 +217,12 @@ fn page() -> Result<Count> {
         command
     };
     let mut count = each(
-        ["check", "build"]
+        ["build", "check"]
             .iter()
             .flat_map(|script| WORKSPACES.map(|workspace| npm(script, workspace)))
             .map(|mut command| shell::run(&mut command)),
     )?;
+    // The client meets the real server too.
     let server = native()?;
     for workspace in WORKSPACES {
         let mut tests = npm("test", workspace);
@@ -247,7 +248,7 @@ fn in_browser(target: &str) -> Result<Count> {
         .env("NO_COLOR", "1")
         .env("CI", "1");
     if target == "harness" {
-        command.env("SIGNALROOM", native()?);
+        command.env("SIGNALROOM_BIN", native()?);
     }
     Ok(counted(&shell::watch(&mut command)?, vitest))
 }

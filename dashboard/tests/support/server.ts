@@ -124,7 +124,7 @@ export class Server implements Place {
   async #command(): Promise<[string, ...string[]]> {
     const data = join(this.#folder, "data");
     if (this.target === "harness") {
-      const program = process.env["SIGNALROOM"] ?? join(ROOT, "target/debug/signalroom");
+      const program = process.env["SIGNALROOM_BIN"] ?? join(ROOT, "target/debug/signalroom");
       return [program, "serve", "--listen", `127.0.0.1:${this.#port}`, "--data", data];
     }
     return [
