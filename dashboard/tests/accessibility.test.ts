@@ -7,7 +7,7 @@ import type { AxeResults } from "axe-core";
 import type { Page } from "playwright-core";
 import { expect, inject } from "vitest";
 
-import { VIEWS, prepare } from "./support/views.ts";
+import { prepare, views } from "./support/views.ts";
 import { test } from "./support/fixtures.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -36,8 +36,7 @@ test
       ),
     ),
   )("axe finds nothing on any view, %s and %s", async ([size, colorScheme], { open, place }) => {
-  await prepare(place);
-  for (const { name, visit, show } of VIEWS) {
+  for (const { name, visit, show } of views(await prepare(place))) {
     const context = { viewport: SIZES[size], colorScheme, reducedMotion: "reduce" as const };
     const tab = await open({ ...visit, context });
     await show(tab);

@@ -7,6 +7,7 @@ mod assets;
 mod browser;
 mod build;
 mod deploy;
+mod page;
 mod setup;
 mod shell;
 mod test;
@@ -26,7 +27,8 @@ usage: cargo xtask <command>
   build [--release|--dev]  wasm, page and .dev.vars: what wrangler's [build] runs
   check-deploy             dry-run a deployment of every environment and check its bindings
   test [part...]           everything, or the named parts (a prefix such as `conformance` will do)
-  bench [NAME]             what the product promises about speed, measured
+  bench [NAME]             what the product promises about speed, measured; `page` in a browser
+  screens                  take the pictures in docs/screens anew
   simulate [--seeds N] [--from S] | --seed N
                            rooms, feed, clients and cron under every fault; one seed step by step
   tidy                     the rules about crates and files that no compiler checks";
@@ -47,6 +49,12 @@ fn main() -> ExitCode {
 fn bench(names: &[&str]) -> Result<()> {
     setup::run()?;
     build::run(Profile::Wasm)?;
+    if names == ["page"] || names.is_empty() {
+        page::bench()?;
+    }
+    if names == ["page"] {
+        return Ok(());
+    }
     let runner = ["run", "--quiet", "--release", "-p", "signalroom-tests"];
     shell::run(
         shell::cargo()
@@ -80,6 +88,11 @@ fn run(args: &[&str]) -> Result<ExitCode> {
             }
         }
         ["bench", names @ ..] => bench(names)?,
+        ["screens"] => {
+            setup::run()?;
+            assets::write()?;
+            page::screens()?;
+        }
         ["simulate", args @ ..] => simulate(args)?,
         ["test", parts @ ..] => return test::run(parts),
         ["help" | "--help" | "-h"] => println!("{USAGE}"),

@@ -3,16 +3,15 @@
 //! A part that fails does not stop the next one. A tool counts as one test; a runner of tests
 //! counts as many as it reports. The last line printed is `N passed, N failed`.
 
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 
 use crate::build::{self, Profile};
 use crate::shell::{self, Watched};
 use crate::wasm::{Compiler, TARGET};
-use crate::{assets, browser, deploy, setup, tidy};
+use crate::{assets, browser, deploy, page, setup, tidy};
 
 /// Crates that are also compiled for the Worker.
 const WASM_CRATES: [&str; 6] = [
@@ -24,9 +23,8 @@ const WASM_CRATES: [&str; 6] = [
     "signalroom-worker",
 ];
 
-/// The page, and what it speaks to the server with.
-const PAGE: &str = "@signalroom/dashboard";
-const WORKSPACES: [&str; 2] = ["@signalroom/client", PAGE];
+/// What is built and tested by npm.
+const WORKSPACES: [&str; 2] = ["@signalroom/client", page::DASHBOARD];
 
 /// A named part and what it does.
 type Part = (&'static str, fn() -> Result<Count>);
@@ -45,7 +43,7 @@ const PARTS: [Part; 15] = [
         one(build::run(Profile::Wasm).and_then(|()| build::check_exports()))
     }),
     ("check-deploy", || one(deploy::run())),
-    ("page", page),
+    ("page", dashboard),
     ("conformance-inproc", || conformance("inproc")),
     ("conformance-harness", || conformance("harness")),
     ("conformance-workerd", || conformance("workerd")),
@@ -209,27 +207,24 @@ fn simulation() -> Result<Count> {
 
 /// The page and its client: types and format, unit tests (the client's with the native server),
 /// builds, and what a first visit loads.
-fn page() -> Result<Count> {
-    let npm = |script: &str, workspace: &str| {
-        let mut command = shell::command("npm");
-        command.args(["run", "--silent", script, "-w", workspace]);
-        command.env("NO_COLOR", "1").env("CI", "1");
-        command
-    };
+fn dashboard() -> Result<Count> {
     let mut count = each(
         ["build", "check"]
             .iter()
-            .flat_map(|script| WORKSPACES.map(|workspace| npm(script, workspace)))
+            .flat_map(|script| WORKSPACES.map(|workspace| page::npm(script, workspace)))
             .map(|mut command| shell::run(&mut command)),
     )?;
     // The client meets the real server too.
-    let server = native()?;
+    let server = page::native("dev")?;
     for workspace in WORKSPACES {
-        let mut tests = npm("test", workspace);
+        let mut tests = page::npm("test", workspace);
         tests.env("SIGNALROOM_BIN", &server);
         count += counted(&shell::watch(&mut tests)?, vitest);
     }
-    count += counted(&shell::watch(&mut npm("test:size", PAGE))?, vitest);
+    count += counted(
+        &shell::watch(&mut page::npm("test:size", page::DASHBOARD))?,
+        vitest,
+    );
     Ok(count)
 }
 
@@ -240,29 +235,12 @@ fn in_browser(target: &str) -> Result<Count> {
         "harness" => setup::ready().and_then(|_| assets::write())?,
         _ => build::run(Profile::Wasm)?,
     }
-    let mut command = shell::command("npm");
-    command
-        .args(["run", "--silent", "test:browser", "-w", PAGE])
-        .env("TARGET", target)
-        .env("CHROMIUM", browser)
-        .env("NO_COLOR", "1")
-        .env("CI", "1");
+    let mut command = page::npm("test:browser", page::DASHBOARD);
+    command.env("TARGET", target).env("CHROMIUM", browser);
     if target == "harness" {
-        command.env("SIGNALROOM_BIN", native()?);
+        command.env("SIGNALROOM_BIN", page::native("dev")?);
     }
     Ok(counted(&shell::watch(&mut command)?, vitest))
-}
-
-/// Builds the native binary; where it is.
-fn native() -> Result<PathBuf> {
-    let package = ["-p", "signalroom-harness", "--bin", "signalroom"];
-    shell::run(shell::cargo().args(["build", "--quiet"]).args(package))?;
-    let metadata = ["metadata", "--format-version", "1", "--no-deps"];
-    let metadata = shell::ask(shell::cargo().args(metadata)).context("cargo metadata failed")?;
-    let metadata: serde_json::Value = serde_json::from_str(&metadata)?;
-    let target = metadata["target_directory"].as_str();
-    let target = target.context("cargo metadata names no target folder")?;
-    Ok(PathBuf::from(target).join("debug/signalroom"))
 }
 
 /// Reads `Tests  1 failed | 2 passed (3)`.

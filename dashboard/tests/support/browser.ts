@@ -1,7 +1,8 @@
 // Chromium with pages that are watched: what they log, where they go, what their policy refuses.
 
+import assert from "node:assert/strict";
+
 import { chromium, type Browser, type BrowserContextOptions, type Page } from "playwright-core";
-import { expect } from "vitest";
 
 import { token, type Place, type Role } from "./server.ts";
 
@@ -118,8 +119,8 @@ export class Tab {
 
   /** The document is the one that was marked. */
   async neverReloaded() {
-    expect(await this.page.evaluate(() => "marked" in window)).toBe(true);
-    expect(this.documents).toBe(0);
+    assert(await this.page.evaluate(() => "marked" in window), "the page was loaded anew");
+    assert.equal(this.documents, 0, "the page went elsewhere");
   }
 
   /** Closes the page, which must have logged nothing that was not expected. */
@@ -128,6 +129,6 @@ export class Tab {
     const unexpected = this.#errors.filter(
       (error) => !this.#expects.some((expected) => expected.test(error)),
     );
-    expect(unexpected).toEqual([]);
+    assert.deepEqual(unexpected, [], "the page logged what nobody expected");
   }
 }

@@ -54,6 +54,12 @@ export function token({ secret }: Place, sub: string, role: Role, ttl = 3_600): 
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }
 
+/** What the native binary is started with beside what every server is. */
+export interface More {
+  arguments?: string[];
+  vars?: Record<string, string>;
+}
+
 /** A running server, with a folder of its own. */
 export class Server implements Place {
   readonly secret = randomBytes(32).toString("hex");
@@ -62,17 +68,19 @@ export class Server implements Place {
   readonly #log = join(this.#folder, "log");
   readonly target: Target;
   readonly #port: number;
+  readonly #more: More;
   #child: ChildProcess | undefined;
 
-  private constructor(kind: Target, port: number) {
+  private constructor(kind: Target, port: number, more: More) {
     this.target = kind;
+    this.#more = more;
     this.#port = port;
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  /** Starts the product and waits until it answers. */
-  static async start(kind: Target): Promise<Server> {
-    const server = new Server(kind, await freePort());
+  /** Starts the product and waits until it answers. `more` is for the native binary alone. */
+  static async start(kind: Target, more: More = {}): Promise<Server> {
+    const server = new Server(kind, await freePort(), more);
     await server.start();
     return server;
   }
@@ -84,7 +92,13 @@ export class Server implements Place {
       cwd: ROOT,
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, JWT_SECRET: this.secret, WRANGLER_SEND_METRICS: "false", CI: "1" },
+      env: {
+        ...process.env,
+        ...this.#more.vars,
+        JWT_SECRET: this.secret,
+        WRANGLER_SEND_METRICS: "false",
+        CI: "1",
+      },
     });
     this.#child = child;
     const log = createWriteStream(this.#log, { flags: "a" });
@@ -125,7 +139,11 @@ export class Server implements Place {
     const data = join(this.#folder, "data");
     if (this.target === "harness") {
       const program = process.env["SIGNALROOM_BIN"] ?? join(ROOT, "target/debug/signalroom");
-      return [program, "serve", "--listen", `127.0.0.1:${this.#port}`, "--data", data];
+      return [
+        program,
+        "serve",
+        ...["--listen", `127.0.0.1:${this.#port}`, "--data", data, ...(this.#more.arguments ?? [])],
+      ];
     }
     return [
       join(ROOT, "node_modules/.bin/wrangler"),

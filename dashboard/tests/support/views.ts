@@ -14,10 +14,24 @@ export interface View {
 
 const AS = ["alice", "approver"] as const;
 
-const chart = (tab: Tab) => tab.detail.locator("canvas").first().waitFor();
+/** The chart is drawn, and the list is there, in view or behind. */
+const chart = async (tab: Tab) => {
+  await tab.page.locator("[data-testid^=row-]").first().waitFor({ state: "attached" });
+  await tab.detail.locator("canvas").first().waitFor();
+};
 
-/** The page's views; [`prepare`] makes what they show. */
-export const VIEWS: readonly View[] = [
+/** Symbols in the states that views need. */
+export interface Example {
+  pending: string;
+  decided: string;
+  /** Has too few bars for a score. */
+  short: string;
+  /** A part of the note on the decided one. */
+  note: string;
+}
+
+/** The page's views of a desk with these symbols. */
+export const views = ({ pending, decided, short, note }: Example): readonly View[] => [
   {
     name: "sign-in",
     visit: {},
@@ -26,34 +40,34 @@ export const VIEWS: readonly View[] = [
   {
     name: "signals",
     visit: { as: AS },
-    show: (tab) => tab.row("VIEWA").waitFor(),
+    show: (tab) => tab.row(pending).waitFor(),
   },
   {
     name: "pending symbol",
-    visit: { as: AS, at: "#/signals/VIEWA" },
+    visit: { as: AS, at: `#/signals/${pending}` },
     show: (tab) => chart(tab),
   },
   {
     name: "decided symbol",
-    visit: { as: AS, at: "#/signals/VIEWB" },
+    visit: { as: AS, at: `#/signals/${decided}` },
     show: async (tab) => {
-      await tab.detail.getByText("breadth is thin").first().waitFor();
+      await tab.detail.getByText(note).first().waitFor();
       await chart(tab);
     },
   },
   {
     name: "symbol as a viewer sees it",
-    visit: { as: ["victor", "viewer"], at: "#/signals/VIEWA" },
+    visit: { as: ["victor", "viewer"], at: `#/signals/${pending}` },
     show: (tab) => chart(tab),
   },
   {
     name: "symbol without a score",
-    visit: { as: AS, at: "#/signals/VIEWS", expects: [/404/] },
+    visit: { as: AS, at: `#/signals/${short}`, expects: [/404/] },
     show: (tab) => tab.detail.getByText(/No score yet/).waitFor(),
   },
   {
     name: "dialog to decide",
-    visit: { as: AS, at: "#/signals/VIEWA" },
+    visit: { as: AS, at: `#/signals/${pending}` },
     show: async (tab) => {
       await tab.detail.getByRole("button", { name: "BUY" }).click();
       await tab.page.getByRole("dialog").waitFor();
@@ -63,7 +77,7 @@ export const VIEWS: readonly View[] = [
     name: "help",
     visit: { as: AS },
     show: async (tab) => {
-      await tab.row("VIEWA").waitFor();
+      await tab.row(pending).waitFor();
       await tab.page.keyboard.press("?");
       await tab.page.getByRole("dialog").waitFor();
     },
@@ -71,7 +85,7 @@ export const VIEWS: readonly View[] = [
   {
     name: "history",
     visit: { as: AS, at: "#/history" },
-    show: (tab) => tab.page.getByText("breadth is thin").first().waitFor(),
+    show: (tab) => tab.page.getByText(note).first().waitFor(),
   },
   {
     name: "city",
@@ -82,7 +96,7 @@ export const VIEWS: readonly View[] = [
     name: "offline",
     visit: { as: AS, expects: [/WebSocket|ERR_/] },
     show: async (tab) => {
-      await tab.row("VIEWA").waitFor();
+      await tab.row(pending).waitFor();
       await tab.page.context().setOffline(true);
       await tab.page.getByTestId("connection-band").getByText("You are offline").waitFor();
     },
@@ -90,7 +104,7 @@ export const VIEWS: readonly View[] = [
 ];
 
 /** Makes what the views show; a second time changes nothing. */
-export async function prepare(place: Place) {
+export async function prepare(place: Place): Promise<Example> {
   await signal(place, "VIEWA", "BUY");
   const decided = await signal(place, "VIEWB", "NEUTRAL");
   if (decided.approval === null)
@@ -101,4 +115,5 @@ export async function prepare(place: Place) {
     type: "application/json",
     text: "{}",
   });
+  return { pending: "VIEWA", decided: "VIEWB", short: "VIEWS", note: "breadth is thin" };
 }
