@@ -4,9 +4,9 @@
 //! page can be built again without it. What is built is held in memory, so that a page built
 //! again later never mixes with the one being served.
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -169,7 +169,7 @@ async fn build(
         for wanted in [Project::packages, Project::build] {
             if let Some(step) = wanted(project)? {
                 progress(step.doing);
-                run(step).await?;
+                run(step, &lock).await?;
             }
         }
     }
@@ -178,9 +178,8 @@ async fn build(
     Ok(Arc::new(files))
 }
 
-async fn run(step: Step) -> Result<(), PageError> {
-    let output = Command::from(step.command())
-        .stdin(Stdio::null())
+async fn run(step: Step, lock: &File) -> Result<(), PageError> {
+    let output = Command::from(step.command(lock)?)
         .kill_on_drop(true)
         .output()
         .await

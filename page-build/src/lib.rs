@@ -10,7 +10,7 @@ pub mod fingerprint;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// The built page: `index.html`, `assets/` and `_headers`; relative to the project.
 pub const PAGE: &str = "build/page";
@@ -83,7 +83,12 @@ impl Project {
     fn lock_file(&self) -> io::Result<File> {
         let build = self.root.join("build");
         fs::create_dir_all(&build)?;
-        File::create(build.join("page.lock"))
+        File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(build.join("page.lock"))
     }
 
     /// Installs the npm packages; `None` when those of the lock file are there.
@@ -127,11 +132,16 @@ impl Project {
 }
 
 impl Step {
-    /// The program, which starts in the project's root.
-    pub fn command(&self) -> Command {
+    /// The program, which starts in the project's root. It holds `lock` as well, as its input,
+    /// which is empty: when whoever started it is killed, nobody else starts it beside.
+    ///
+    /// # Errors
+    /// The system's, when it has no file descriptor left.
+    pub fn command(&self, lock: &File) -> io::Result<Command> {
         let mut command = Command::new("npm");
         command.current_dir(&self.root).args(self.arguments);
-        command
+        command.stdin(Stdio::from(lock.try_clone()?));
+        Ok(command)
     }
 
     /// Notes that the program ended well, so that it is not run again for the same inputs.
@@ -215,6 +225,27 @@ mod tests {
         fs::write(root.join("dashboard/src/a.ts"), "x").expect("a file");
         assert!(project.build().expect("reads").is_some(), "a source is new");
         fs::remove_dir_all(root).expect("cleans up");
+    }
+
+    #[test]
+    fn the_lock_is_held_until_the_last_program_ends() {
+        let project = project("signalroom-lock");
+        let lock = project.lock().expect("locks");
+        let step = project.packages().expect("reads").expect("wanted");
+        let wanted = step.command(&lock).expect("a command");
+        assert_eq!(wanted.get_program(), "npm");
+        let mut program = Command::new("sleep");
+        program
+            .arg("600")
+            .stdin(lock.try_clone().expect("a descriptor"));
+        let mut running = program.spawn().expect("starts");
+        // As when its parent is killed: the command has its own hold, too.
+        drop((lock, wanted, program));
+        assert!(project.try_lock().expect("tries").is_none(), "it runs");
+        running.kill().expect("ends");
+        running.wait().expect("ended");
+        assert!(project.try_lock().expect("tries").is_some(), "it ended");
+        fs::remove_dir_all(&project.root).expect("cleans up");
     }
 
     #[test]

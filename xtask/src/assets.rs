@@ -21,7 +21,7 @@ pub(crate) fn write() -> Result<()> {
     let project = setup::project()?;
     let lock = project.lock().context("cannot lock the page's build")?;
     if let Some(step) = project.build()? {
-        setup::take(step)?;
+        setup::take(step, &lock)?;
     }
     let page = project.page();
     let mut files = BTreeSet::new();

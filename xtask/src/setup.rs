@@ -93,7 +93,7 @@ fn npm_packages() -> Result<PathBuf> {
         if shell::ask(shell::command("npm").arg("--version")).is_none() {
             bail!("npm is not there: install Node.js (any version that npm comes with)");
         }
-        take(step)?;
+        take(step, &lock)?;
     }
     drop(lock);
     Ok(shell::root().join("node_modules/.bin"))
@@ -104,10 +104,10 @@ pub(crate) fn project() -> Result<Project> {
     Project::at(shell::root()).context("the dashboard's folder is not complete")
 }
 
-/// Does a step towards the page.
-pub(crate) fn take(step: Step) -> Result<()> {
+/// Does a step towards the page while `lock` is held.
+pub(crate) fn take(step: Step, lock: &File) -> Result<()> {
     eprintln!("setup: {}", step.doing);
-    shell::run(&mut step.command())?;
+    shell::run(&mut step.command(lock)?)?;
     Ok(step.done()?)
 }
 
