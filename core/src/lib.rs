@@ -13,5 +13,6 @@ pub mod room;
 pub mod signals;
 pub mod store;
 pub mod symbol;
+pub mod text;
 pub mod time;
 pub mod wire;

@@ -214,6 +214,10 @@ impl Problem {
             )
             .with("signal", shown(&signal)),
             Reject::Misdirected => Self::internal("misdirected"),
+            Reject::KeyReused => Self::invalid(
+                "",
+                "This Idempotency-Key was used for another request; take a fresh one.",
+            ),
             Reject::RetiredEpoch => Self::internal("retired-epoch"),
         }
     }

@@ -3,11 +3,12 @@
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use super::problem::{Problem, Slug};
 use super::{Asked, Body, Next, Replies, Response, failed, mixed_up, origin};
 use crate::room::call::{
-    BarCounts, Call, CallError, Computed, Plan, Position, Proposal, Reject, Reply, Stale,
+    BarCounts, Call, CallError, Computed, Plan, Position, Proposal, Reject, Reply, RetryKey, Stale,
 };
 use crate::room::log::json;
 use crate::room::name::RoomName;
@@ -16,11 +17,15 @@ use crate::room::signal::SignalView;
 use crate::room::signal::{Approval, SignalId};
 use crate::signals::parse::{Parsed, Rejected, parse_csv, parse_json};
 use crate::symbol::Symbol;
+use crate::text::plain;
 use crate::time::Millis;
 use crate::wire::limits::{MAX_BARS_BODY, MAX_JSON_BODY, MAX_NOTE_CHARS};
 
 /// Longest `cron` of a run, characters; it is only ever echoed.
 pub(super) const MAX_CRON_CHARS: usize = 100;
+
+/// Longest `Idempotency-Key`, characters.
+const MAX_KEY_CHARS: usize = 255;
 
 /// Longest `signal_id` of a decision, characters; a longer one is no signal's.
 pub(super) const MAX_SIGNAL_ID_CHARS: usize = 100;
@@ -46,7 +51,7 @@ pub(super) fn object(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, Pro
     }
 }
 
-/// A text member; null counts as absent.
+/// A text member, made plain before it is measured; null counts as absent.
 fn text(
     members: &serde_json::Map<String, Value>,
     name: &str,
@@ -54,7 +59,9 @@ fn text(
 ) -> Result<Option<String>, Problem> {
     match members.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.chars().count() <= max_chars => Ok(Some(text.clone())),
+        Some(Value::String(text)) if plain(text).chars().count() <= max_chars => {
+            Ok(Some(plain(text)))
+        }
         Some(_) => Err(Problem::invalid(
             &format!("/{name}"),
             format!("\"{name}\" must be text of at most {max_chars} characters."),
@@ -75,11 +82,11 @@ pub(super) struct Approved {
 }
 
 pub(super) fn approve(asked: Asked) -> Result<Next, Problem> {
-    let if_match = origin::header(&asked.request.headers, "if-match").and_then(etag_ids);
+    let key = retry_key(&asked)?;
     Ok(Next::Body {
         limit: MAX_JSON_BODY,
         then: Box::new(move |body, _| {
-            proposal(body, if_match, &asked).map_or_else(Next::from, |proposal| {
+            proposal(body, key, &asked).map_or_else(Next::from, |proposal| {
                 let symbol = asked.symbol.clone();
                 super::ask(asked.room(), Call::Approve(proposal), move |reply| {
                     let reply = reply.map_err(|error| undecided(error, symbol.as_ref()))?;
@@ -116,12 +123,31 @@ fn undecided(error: CallError, symbol: Option<&Symbol>) -> Problem {
     }
 }
 
-fn proposal(
-    body: Body,
-    if_match: Option<Vec<SignalId>>,
-    asked: &Asked,
-) -> Result<Proposal, Problem> {
-    let members = object(&complete(body, MAX_JSON_BODY)?)?;
+/// The client's key for a retry.
+fn retry_key(asked: &Asked) -> Result<Option<String>, Problem> {
+    let Some(value) = asked.request.headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    value
+        .to_str()
+        .ok()
+        .map(str::trim)
+        .filter(|key| (1..=MAX_KEY_CHARS).contains(&key.len()))
+        .map(|key| Some(key.to_owned()))
+        .ok_or_else(|| {
+            let detail = format!("Idempotency-Key must have 1 to {MAX_KEY_CHARS} characters.");
+            Problem::invalid("", detail)
+        })
+}
+
+fn proposal(body: Body, key: Option<String>, asked: &Asked) -> Result<Proposal, Problem> {
+    let if_match = origin::header(&asked.request.headers, "if-match");
+    let bytes = complete(body, MAX_JSON_BODY)?;
+    let retry = key.map(|key| RetryKey {
+        key,
+        request: digest(&[if_match.unwrap_or_default().as_bytes(), &bytes]),
+    });
+    let members = object(&bytes)?;
     let status = members
         .get("status")
         .and_then(Value::as_str)
@@ -132,7 +158,7 @@ fn proposal(
                 "\"status\" must be \"BUY\", \"NEUTRAL\" or \"RISK\".",
             )
         })?;
-    let note = text(&members, "note", MAX_NOTE_CHARS)?;
+    let note = text(&members, "note", MAX_NOTE_CHARS)?.filter(|note| !note.is_empty());
     let signal_id = text(&members, "signal_id", MAX_SIGNAL_ID_CHARS)?;
     let claims = asked.claims.as_ref().ok_or_else(Problem::unauthorized)?;
     Ok(Proposal {
@@ -141,10 +167,24 @@ fn proposal(
         conditions: signal_id
             .map(|id| vec![SignalId(id)])
             .into_iter()
-            .chain(if_match)
+            .chain(if_match.and_then(etag_ids))
             .collect(),
         by: claims.sub.clone(),
+        retry,
     })
+}
+
+/// SHA-256 over these parts, each with its length before it; hexadecimal.
+fn digest(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The signal ids of an `If-Match` list of `"<id>;<status>"`; none for `*`, which any signal

@@ -68,6 +68,18 @@ pub struct Proposal {
     pub conditions: Vec<Vec<SignalId>>,
     /// Who decides.
     pub by: String,
+    /// Under which key the answer is kept for a retry.
+    pub retry: Option<RetryKey>,
+}
+
+/// A request that may be sent again and is to be done once.
+/// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryKey {
+    /// The client's key, 1 to 255 characters, unique among that user's requests to this room.
+    pub key: String,
+    /// SHA-256 of all that was asked, hexadecimal: another request under the key is refused.
+    pub request: String,
 }
 
 /// A request to a room.
@@ -417,6 +429,8 @@ pub enum Reject {
     AlreadyDecided(Box<Signal>),
     /// Another signal is current; carries it.
     StaleSignal(Box<Signal>),
+    /// The `Idempotency-Key` was used for another request.
+    KeyReused,
     /// A batch from an epoch that has ended: it came late, or its source was restored from a
     /// backup and not renewed.
     RetiredEpoch,

@@ -20,7 +20,7 @@ use super::{Failure, Published as PublishedEvent};
 use crate::signals::bar::Bar;
 use crate::signals::{Evaluation, evaluate};
 use crate::store::signals::Outbox;
-use crate::store::{Sql, SqlError, bars, signals};
+use crate::store::{Sql, SqlError, answers, bars, signals};
 use crate::symbol::Symbol;
 use crate::time::Millis;
 use crate::wire::limits::MAX_PUSH_ENTRIES;
@@ -180,6 +180,20 @@ impl SymbolRoom {
         proposal: Proposal,
         turn: &mut Turn<'_>,
     ) -> Result<Reply, Failure> {
+        if let Some(retry) = &proposal.retry
+            && let Some(held) = answers::find(&proposal.by, &retry.key, turn.now, turn.sql)?
+        {
+            if held.request != retry.request {
+                return Err(Reject::KeyReused.into());
+            }
+            // So that the feed's position is known again.
+            self.say_again(turn);
+            return Ok(Reply::Approved {
+                approval: held.approval,
+                room: held.room,
+                feed: None,
+            });
+        }
         let Some(current) = &mut self.latest else {
             let known = bars::any(turn.sql)?;
             return Err(if known {
@@ -202,9 +216,9 @@ impl SymbolRoom {
         let approval = Approval {
             symbol: self.symbol.clone(),
             approved_status: proposal.status,
-            approved_by: proposal.by,
+            approved_by: proposal.by.clone(),
             approved_at: turn.now,
-            note: proposal.note,
+            note: proposal.note.clone(),
             signal_id: current.id.clone(),
         };
         current.status = Status::approved(proposal.status);
@@ -219,9 +233,14 @@ impl SymbolRoom {
             &view,
             turn,
         );
+        let room = turn.log.position();
+        if let Some(retry) = &proposal.retry {
+            let kept = answers::keep(retry, &approval, &room);
+            turn.fx.writes.extend(kept);
+        }
         Ok(Reply::Approved {
             approval,
-            room: turn.log.position(),
+            room,
             feed: None,
         })
     }

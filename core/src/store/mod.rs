@@ -4,6 +4,7 @@
 //! alike: `STRICT` tables, no arithmetic on bare parameters, no booleans, at most 100 parameters,
 //! integers within ±(2^53-1).
 
+pub mod answers;
 pub mod bars;
 #[cfg(feature = "sql-cases")]
 pub mod cases;

@@ -22,7 +22,14 @@ const COMMON: [&str; 2] = [
 const LINEAGE: &str = "CREATE TABLE lineage (n INTEGER PRIMARY KEY, epoch TEXT NOT NULL, \
      seq INTEGER NOT NULL) STRICT";
 
-const SYMBOL: &[Step] = &[SYMBOL_1, &[LINEAGE]];
+const SYMBOL: &[Step] = &[SYMBOL_1, &[LINEAGE], SYMBOL_3];
+
+const SYMBOL_3: Step = &[
+    // What was answered under an `Idempotency-Key`, and a digest of what was asked.
+    "CREATE TABLE answers (sub TEXT NOT NULL, key TEXT NOT NULL, request TEXT NOT NULL, \
+     at INTEGER NOT NULL, reply TEXT NOT NULL, PRIMARY KEY (sub, key)) STRICT, WITHOUT ROWID",
+    "CREATE INDEX answers_at ON answers (at)",
+];
 
 const SYMBOL_1: Step = &[
     COMMON[0],

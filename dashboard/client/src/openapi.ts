@@ -1681,6 +1681,8 @@ export interface operations {
             header?: {
                 /** @description ETags of the signal looked at: the decision fails if none is of the current id. Their status and a `W/` are ignored; `*` fits any. */
                 "If-Match"?: string;
+                /** @description A key of the client's choice, 1 to 255 characters. The same request under the same key within a day is answered as the first was; another request under it is refused. */
+                "Idempotency-Key"?: string;
             };
             path: {
                 /** @description A ticker symbol; small letters count as capitals. */

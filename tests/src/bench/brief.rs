@@ -158,7 +158,11 @@ pub fn reject(reject: &Reject) -> String {
             "InsufficientHistory: {}",
             list(missing.iter().map(|missing| missing.what.to_string()))
         ),
-        Reject::UnknownSymbol | Reject::NoSignal | Reject::RetiredEpoch | Reject::Misdirected => {
+        Reject::UnknownSymbol
+        | Reject::NoSignal
+        | Reject::KeyReused
+        | Reject::RetiredEpoch
+        | Reject::Misdirected => {
             format!("{reject:?}")
         }
     }

@@ -36,6 +36,11 @@ pub(super) fn cases() -> Vec<Case> {
             positions,
         ),
         Case::shared("approve/every socket sees it, narrowed ones too", everybody),
+        Case::shared(
+            "approve/a retry under its Idempotency-Key gets the first answer",
+            retried,
+        ),
+        Case::shared("approve/a note is kept as plain text", plain),
     ]
 }
 
@@ -279,4 +284,77 @@ async fn everybody(ctx: Ctx) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+async fn retried(ctx: Ctx) -> Result<()> {
+    let (symbol, _) = pending(&ctx, "A", Shape::Buy).await?;
+    let mut room = ctx.dial(&format!("/ws/{symbol}")).open().await?.socket;
+    let ann = ctx.user("ann");
+    let send_with = async |sub: &str, key: &str, body: Value| {
+        let rest = ctx.rest_as(sub, Role::Approver)?;
+        let path = format!("/api/v1/signals/{symbol}/approve");
+        let request = rest.request(Method::POST, &path);
+        let request = request
+            .header("content-type", "application/json")
+            .body(body.to_string());
+        send(request.header("idempotency-key", key)).await
+    };
+    let body = json!({"status": "BUY", "note": "once"});
+    let first = send_with(&ann, "k-1", body.clone()).await?.ok()?;
+    let again = send_with(&ann, "k-1", body.clone()).await?.ok()?;
+    for part in ["approval", "room"] {
+        check::equal(part, &again[part], &first[part])?;
+    }
+    // Others publish meanwhile: the feed's position may have moved, never back.
+    check::equal(
+        "the feed's epoch",
+        &again["feed"]["epoch"],
+        &first["feed"]["epoch"],
+    )?;
+    ensure!(
+        check::integer(&again["feed"], "seq")? >= check::integer(&first["feed"], "seq")?,
+        "expected the feed's position again, got {again}"
+    );
+    let other = json!({"status": "BUY", "note": "twice"});
+    send_with(&ann, "k-1", other)
+        .await?
+        .problem(422, "invalid")?;
+    let bob = ctx.user("bob");
+    for (sub, key) in [(&ann, "k-2"), (&bob, "k-1")] {
+        let reply = send_with(sub, key, body.clone()).await?;
+        reply.problem(409, "already-decided")?;
+    }
+    for key in ["", "x".repeat(256).as_str()] {
+        let reply = send_with(&ann, key, body.clone()).await?;
+        reply
+            .problem(422, "invalid")
+            .with_context(|| format!("key {key:?}"))?;
+    }
+    let (seen, _) = room.barrier().await?;
+    check::equal("decisions told", &seen.len(), &1)
+}
+
+async fn plain(ctx: Ctx) -> Result<()> {
+    for (name, sent, kept) in [
+        ("A", "\u{202E}gpj.exe\u{2066}\0\u{7}", json!("gpj.exe")),
+        (
+            "B",
+            "cafe\u{301}\r\n<img src=x onerror=alert(1)>",
+            json!("café\n<img src=x onerror=alert(1)>"),
+        ),
+        ("C", "\u{202E}\u{FEFF}", Value::Null),
+    ] {
+        let (symbol, _) = pending(&ctx, name, Shape::Buy).await?;
+        let mut room = ctx.dial(&format!("/ws/{symbol}")).open().await?.socket;
+        let body = json!({"status": "BUY", "note": sent});
+        let answer = post(&ctx, "ann", &symbol, body).await?.ok()?;
+        check::equal("the note answered", &answer["approval"]["note"], &kept)?;
+        let event = room.event("approval_notification", &symbol).await?;
+        check::equal("the note told", &event["data"]["note"], &kept)?;
+    }
+    // What does not count is not counted.
+    let (symbol, _) = pending(&ctx, "D", Shape::Buy).await?;
+    let note = format!("{}{}", "\u{202E}".repeat(10), "e\u{301}".repeat(2000));
+    let answer = post(&ctx, "ann", &symbol, json!({"status": "BUY", "note": note})).await?;
+    check::text(&answer.ok()?["approval"], "note", &"é".repeat(2000))
 }

@@ -173,6 +173,7 @@ impl World {
                 note: None,
                 conditions: conditions.clone(),
                 by: (*by).to_owned(),
+                retry: None,
             };
             self.propose(room, proposal);
         }

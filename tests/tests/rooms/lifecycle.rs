@@ -176,3 +176,40 @@ fn a_decision_needs_the_signal_that_was_looked_at() {
         ",
     );
 }
+
+#[test]
+fn a_retry_under_its_key_is_answered_as_the_first() {
+    check(
+        "
+        > bars AAPL history
+        300 accepted, 0 replaced, 0 unchanged
+        > bars AAPL 0 BUY now
+        1 accepted, 0 replaced, 0 unchanged, signal AAPL:2021-02-25:1 BUY PENDING_REVIEW
+        > approve AAPL RISK alice if=other key=k1 asked=a
+        StaleSignal: AAPL:2021-02-25:1 BUY PENDING_REVIEW
+        > approve AAPL BUY alice key=k1 asked=a
+        AAPL:2021-02-25:1 BUY by alice at #2
+        > deliver AAPL
+        [#1, #2] v2
+        > approve AAPL BUY alice key=k1 asked=a
+        AAPL:2021-02-25:1 BUY by alice at #2
+        > deliver AAPL
+        [] v2
+        > approve AAPL RISK alice key=k1 asked=b
+        KeyReused
+        > approve AAPL BUY bob key=k1 asked=a
+        AlreadyDecided: AAPL:2021-02-25:1 BUY APPROVED_BUY
+        > approve AAPL BUY alice key=k2 asked=a
+        AlreadyDecided: AAPL:2021-02-25:1 BUY APPROVED_BUY
+        > bars AAPL 1 RISK now
+        1 accepted, 0 replaced, 0 unchanged, signal AAPL:2021-02-26:1 RISK PENDING_REVIEW
+        > approve AAPL BUY alice key=k1 asked=a
+        AAPL:2021-02-25:1 BUY by alice at #2
+        > wait 86400000
+        > approve AAPL RISK alice key=k1 asked=b
+        AAPL:2021-02-26:1 RISK by alice at #4
+        > approvals AAPL
+        [AAPL:2021-02-26:1 RISK by alice, AAPL:2021-02-25:1 BUY by alice]
+        ",
+    );
+}

@@ -252,6 +252,11 @@ fn approve() -> Operation {
             "ETags of the signal looked at: the decision fails if none is of the current id. \
              Their status and a `W/` are ignored; `*` fits any.",
         )])
+        .taking([header(
+            "Idempotency-Key",
+            "A key of the client's choice, 1 to 255 characters. The same request under the same \
+             key within a day is answered as the first was; another request under it is refused.",
+        )])
         .reading(decision_body())
         .failing([Slug::NoSignal, Slug::AlreadyDecided, Slug::StaleSignal])
         .asking()

@@ -4,7 +4,7 @@ use signalroom_core::auth::Role;
 use signalroom_core::host::HostError;
 use signalroom_core::room::Event;
 use signalroom_core::room::call::{
-    ApprovalFilter, Call, Page, Position, Proposal, Push, Reply, RoomState, Trusts,
+    ApprovalFilter, Call, Page, Position, Proposal, Push, Reply, RetryKey, RoomState, Trusts,
 };
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::SignalId;
@@ -159,6 +159,10 @@ impl World {
                     .map(|ids| ids.split('|').map(|id| SignalId(id.to_owned())).collect())
                     .collect(),
                 by: words.at(3).to_owned(),
+                retry: words.named("key").map(|key| RetryKey {
+                    key: key.to_owned(),
+                    request: words.named("asked").unwrap_or_default().to_owned(),
+                }),
             }),
             "approvals" => Call::Approvals {
                 filter: ApprovalFilter {
