@@ -3,6 +3,7 @@
 import { render } from "preact";
 
 import { App } from "./app";
+import { forgetFormerTrees } from "./forget";
 import { listenToKeys } from "./keys/listen";
 import { followAddress, parse, route } from "./route";
 import { takeFromAddress } from "./session";
@@ -14,6 +15,7 @@ import "./style/list.css";
 import "./style/detail.css";
 import "./style/views.css";
 
+forgetFormerTrees();
 // Before anything is drawn: a token must not stay in the address bar.
 takeFromAddress();
 route.value = parse(location.hash);

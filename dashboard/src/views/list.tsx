@@ -195,10 +195,6 @@ function Skeleton() {
   );
 }
 
-// The same elements in each frame: they follow their own signals.
-const TOOLS = <Tools />;
-const HEAD = <Head />;
-
 /** The pane with the list of signals. */
 export function ListPane() {
   const scroller = useRef<HTMLDivElement>(null);
@@ -250,7 +246,7 @@ export function ListPane() {
   const inView = chosen !== null && shown.slice(first, last).includes(chosen);
   return (
     <section class="list-pane" aria-label="Signals">
-      {TOOLS}
+      <Tools />
       <div
         class="list"
         onPointerEnter={(event) => {
@@ -299,7 +295,7 @@ export function ListPane() {
               look();
             }}
           >
-            {HEAD}
+            <Head />
             {shown.length > 0 && (
               <div
                 role="rowgroup"
