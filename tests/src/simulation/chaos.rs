@@ -8,6 +8,7 @@ use signalroom_core::room::signal::SignalId;
 use signalroom_core::room::socket::ConnId;
 use signalroom_core::signals::Suggestion;
 use signalroom_core::signals::bar::Bar;
+use signalroom_core::symbol::Symbol;
 
 use super::world::{FEED, Packet, Run, World};
 use crate::bench::bars;
@@ -214,13 +215,22 @@ impl World {
 
     /// A scheduled run begins.
     pub(super) fn plan(&mut self) {
-        let watchlist = Vec::new();
+        let named = self.places.iter().filter_map(|place| match &place.name {
+            RoomName::Symbol(symbol) => Some(symbol.clone()),
+            RoomName::Feed => None,
+        });
+        let watchlist: Vec<Symbol> = named.collect();
+        let rooms = watchlist.clone();
         if let Ok(Reply::Planned(plan)) = self.call(FEED, Call::Plan { watchlist }) {
-            self.note(format!("a run plans {} symbols", plan.dirty.len()));
+            let (dirty, look) = (plan.dirty.len(), plan.look.len());
+            self.note(format!("a run plans {dirty} symbols and looks at {look}"));
+            let look = plan.look.into_iter().filter(|it| rooms.contains(it));
+            let dirty = plan.dirty.into_iter().map(|it| (it, Call::Compute));
+            let asked = dirty.chain(look.map(|it| (it, Call::Look)));
             if !self.runs.is_empty() {
                 self.trace.borrow_mut().faults.overlaps += 1;
             }
-            self.runs.push(Run(plan.dirty));
+            self.runs.push(Run(asked.collect()));
         }
     }
 
@@ -230,7 +240,7 @@ impl World {
             return;
         }
         let at = self.rng.below(self.runs.len());
-        let Some(symbol) = self.runs[at].0.pop() else {
+        let Some((symbol, call)) = self.runs[at].0.pop() else {
             self.runs.remove(at);
             self.note("a run ends");
             let _ = self.call(FEED, Call::Finish);
@@ -239,8 +249,8 @@ impl World {
         let name = RoomName::Symbol(symbol);
         let room = self.places.iter().position(|place| place.name == name);
         let room = room.expect("only rooms are dirty");
-        self.note(format!("a run computes {name}"));
-        let answer = self.call(room, Call::Compute);
+        self.note(format!("a run asks {name}: {call:?}"));
+        let answer = self.call(room, call);
         let refused = matches!(answer, Err(HostError::Reject(_)));
         let lost = self.places[room].era() > 0;
         assert!(!refused || lost, "{name} was planned, but has no bars");

@@ -3,6 +3,7 @@
 use std::mem;
 
 use signalroom_core::store::Columns;
+use signalroom_core::time::Millis;
 
 use super::place::{Logged, Place};
 use super::world::{FEED, Packet, World};
@@ -12,8 +13,8 @@ use crate::bench::sql::Disk;
 /// Once in so many steps a database is lost, in the runs in which that happens at all.
 const OFTEN: usize = 90;
 
-/// A day that no storm reaches.
-const NEWS: u32 = 12;
+/// A run looks at unknown rooms at the beginning of each, milliseconds.
+const HOUR: i64 = 60 * 60_000;
 
 /// A log that was lost.
 #[derive(Debug)]
@@ -113,18 +114,19 @@ impl World {
         });
     }
 
-    /// What people do after a loss: they bring the bars again, and the market goes on.
+    /// What follows a loss: people bring the bars again, and a run looks at the rooms that a feed
+    /// without data should know.
     pub(super) fn recover(&mut self) {
-        let feed_lost = self.places[FEED].era() > 0;
         for room in 1..self.places.len() {
             if self.places[room].era() > 0 {
                 self.note(format!("{} gets its bars again", self.places[room].name));
                 self.import(room, bars::history().to_vec(), true);
             }
-            if feed_lost {
-                self.note(format!("{} has news", self.places[room].name));
-                self.import(room, vec![bars::day(NEWS, "BUY")], true);
-            }
+        }
+        if self.places[FEED].era() > 0 {
+            self.now = Millis((self.now.0 / HOUR + 1) * HOUR);
+            self.note("the hour is full");
+            self.plan();
         }
     }
 }

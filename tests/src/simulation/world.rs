@@ -54,9 +54,9 @@ pub(super) enum Packet {
     },
 }
 
-/// A scheduled run that has planned: the symbols it still has to compute.
+/// A scheduled run that has planned: the symbols it still has to ask, and what.
 #[derive(Debug)]
-pub(super) struct Run(pub(super) Vec<Symbol>);
+pub(super) struct Run(pub(super) Vec<(Symbol, Call)>);
 
 /// What was acknowledged to somebody, and so must never be lost.
 #[derive(Debug, Default)]
