@@ -35,11 +35,16 @@ function act(action: Action): boolean {
     case "go":
       go({ view: action.view });
       return true;
-    case "search":
-      if (view !== "signals") go({ view: "signals" });
-      // The list may have to be drawn first.
-      requestAnimationFrame(() => document.getElementById("search")?.focus());
+    case "search": {
+      const field = document.getElementById("search");
+      // What is typed next belongs to the field: it gets the focus at once.
+      if (field !== null) field.focus();
+      else {
+        go({ view: "signals" });
+        requestAnimationFrame(() => document.getElementById("search")?.focus());
+      }
       return true;
+    }
     default:
   }
   if (view !== "signals") return false;

@@ -125,13 +125,13 @@ export function ConnectionBand() {
   if (text === null) return null;
   const retry = phase === "waiting" || phase === "polling" || phase === "stopped";
   return (
-    <div class={`band ${phase}`} data-testid="connection-band">
+    <section class={`band ${phase}`} aria-label="Connection" data-testid="connection-band">
       <span>{text}</span>
       {retry && !mustSignInAgain() && (
         <button type="button" class="link" onClick={() => client.connect()}>
           Reconnect now
         </button>
       )}
-    </div>
+    </section>
   );
 }

@@ -3,6 +3,7 @@
 import { signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 
+import { connection } from "../client";
 import { price } from "../format/number";
 import { session } from "../format/time";
 import { loadBars, type Span } from "../store/detail";
@@ -12,7 +13,7 @@ import { weekly } from "../store/weekly";
 import { theme } from "../theme";
 import type { Bar } from "../types";
 import type { PriceChart as Chart } from "./chart";
-import { Failed } from "./states";
+import { Failed, Notice } from "./states";
 
 const SPANS: readonly { span: Span; label: string; long: string }[] = [
   { span: "6M", label: "6M", long: "6 months" },
@@ -54,6 +55,8 @@ export function PriceChart({
   const element = useRef<HTMLDivElement>(null);
   const chart = useRef<Chart | null>(null);
   const ready = useSignal(false);
+  const broken = useSignal(false);
+  const connected = connection.value.phase === "open";
 
   useEffect(() => {
     const abort = new AbortController();
@@ -83,18 +86,32 @@ export function PriceChart({
 
   useEffect(() => {
     let gone = false;
-    void import("./chart").then(({ PriceChart: Loaded }) => {
-      if (gone || element.current === null) return;
-      chart.current = new Loaded(element.current);
-      ready.value = true;
-    });
+    const load = async () => {
+      try {
+        const { PriceChart: Loaded } = await import("./chart");
+        if (gone || element.current === null || chart.current !== null) return;
+        chart.current = new Loaded(element.current);
+        ready.value = true;
+        broken.value = false;
+      } catch (error) {
+        // A chunk that did not come, or a browser that cannot draw: said in the chart's place.
+        console.warn("The chart could not be loaded.", error);
+        broken.value = !gone;
+      }
+    };
+    void load();
     return () => {
       gone = true;
       chart.current?.remove();
       chart.current = null;
       ready.value = false;
     };
-  }, []);
+  }, [turn.value]);
+
+  // What could not be had from a server that was away is asked for again when it is back.
+  useEffect(() => {
+    if (connected && (broken.peek() || failure.peek() !== null)) turn.value += 1;
+  }, [connected]);
 
   const { value: shown } = bars;
   useEffect(() => {
@@ -134,7 +151,16 @@ export function PriceChart({
             shown === null ? `${symbol}: chart is loading` : summary(symbol, shown, anchor)
           }
         />
-        {failure.value !== null ? (
+        {broken.value ? (
+          <div class="over" role="alert">
+            <Notice
+              title="The chart could not be loaded."
+              action={{ label: "Try again", run: () => (turn.value += 1) }}
+            >
+              The reasons below do not depend on it.
+            </Notice>
+          </div>
+        ) : failure.value !== null ? (
           <div class="over">
             <Failed what="The bars" failure={failure.value} retry={() => (turn.value += 1)} />
           </div>

@@ -75,7 +75,8 @@ function show() {
   batch(() => {
     version.value += 1;
     const wait = arranged + ARRANGE_MS - performance.now();
-    if (wait <= 0) rearrange(reading.peek());
+    // An empty list holds nothing still.
+    if (wait <= 0 || held.peek().shown.length === 0) rearrange(reading.peek());
     else
       late ??= setTimeout(() => {
         late = null;

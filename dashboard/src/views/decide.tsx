@@ -1,7 +1,7 @@
 // The dialog that decides: the choice is made, a note can be added, Enter confirms.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { characters } from "../format/text";
 import { count, scoreExact } from "../format/number";
@@ -32,7 +32,7 @@ export function DecideDialog({ symbol, choice }: { symbol: string; choice: Sugge
   const status = useSignal(choice);
   const note = useSignal("");
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
 
   const signal = looked.value;
   if (signal === undefined || current === undefined) return null;

@@ -6,6 +6,7 @@ import { useEffect } from "preact/hooks";
 
 import { age, parse, session as date, stamp } from "../format/time";
 import { plural } from "../format/number";
+import { Note } from "../parts/note";
 import { Failed, Notice } from "../parts/states";
 import { SuggestionTag } from "../parts/tags";
 import { UserText } from "../parts/text";
@@ -135,9 +136,9 @@ function Line({ approval }: { approval: Approval }) {
         {date(session)}
         {revision !== "1" && <span class="quiet"> r{revision}</span>}
       </td>
-      <td role="cell" class="note">
+      <td role="cell" class="why">
         {approval.note != null && approval.note !== "" ? (
-          <UserText text={approval.note} />
+          <Note text={approval.note} />
         ) : (
           <span class="quiet">no note</span>
         )}

@@ -2,6 +2,7 @@
 
 import { scoreExact } from "../format/number";
 import { ago, parse, session, stamp } from "../format/time";
+import { Note } from "../parts/note";
 import { SuggestionTag } from "../parts/tags";
 import { UserText } from "../parts/text";
 import { now } from "../store/clock";
@@ -21,11 +22,7 @@ export function DecisionLine({ approval }: { approval: Approval }) {
           {ago(at, now.value)}
         </time>
       </p>
-      {approval.note != null && approval.note !== "" && (
-        <p class="note">
-          <UserText text={approval.note} />
-        </p>
-      )}
+      {approval.note != null && approval.note !== "" && <Note text={approval.note} />}
     </div>
   );
 }

@@ -1,7 +1,7 @@
 // Signing in with a token: a link brought it, or it is pasted here.
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { Dialog } from "../parts/dialog";
 import { signInReason } from "../session";
@@ -12,7 +12,7 @@ function Form({ onDone }: { onDone: () => void }) {
   const wrong = useSignal<string | null>(null);
   const busy = useSignal(false);
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []);
   return (
     <form
       class="sign-in-form"
