@@ -24,7 +24,7 @@ const SIGNALS: usize = 16;
 const ROUNDS: usize = 72;
 
 /// How soon a reader that reads has what was published.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(15);
 
 /// The cases.
 pub(super) fn cases() -> Vec<Case> {
@@ -39,8 +39,8 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Publishes a signal of `symbol` and a decision with a long note on it; the feed's position.
-async fn publish(ctx: &Ctx, symbol: &str, count: usize) -> Result<u64> {
+/// Publishes a signal of `symbol` and a decision with a long note on it.
+async fn publish(ctx: &Ctx, symbol: &str, count: usize) -> Result<()> {
     let series = bars::series_of(Shape::Buy, 1, count);
     // The first time a whole series, later the day that is new.
     let fresh = if count == SESSIONS { 0 } else { count - 1 };
@@ -49,8 +49,8 @@ async fn publish(ctx: &Ctx, symbol: &str, count: usize) -> Result<u64> {
     let approver = ctx.rest_as(&ctx.user("ann"), Role::Approver)?;
     let path = format!("/api/v1/signals/{symbol}/approve");
     let body = json!({"status": "BUY", "note": note});
-    let answer = approver.post(&path, &body).await?.ok()?;
-    check::integer(&answer["feed"], "seq").context("the feed's position")
+    approver.post(&path, &body).await?.ok()?;
+    Ok(())
 }
 
 /// Reads what still comes, up to the end of the connection.
@@ -76,13 +76,17 @@ async fn cut_off(ctx: Ctx) -> Result<()> {
     let mut heard = Vec::new();
     for round in 0..ROUNDS {
         let all = names.iter().map(|it| publish(&ctx, it, SESSIONS + round));
-        let top = try_join_all(all).await?.into_iter().max();
-        let top = top.context("a position")?;
-        let seen = timeout(SOON, quick.reach(top)).await;
-        heard.extend(seen.with_context(|| format!("round {round} came too late"))??);
+        try_join_all(all).await?;
+        let reads = async {
+            while heard.len() < 2 * SIGNALS * (round + 1) {
+                let message = quick.next().await?;
+                heard.extend(message.get("seq").is_some().then_some(message));
+            }
+            anyhow::Ok(())
+        };
+        let read = timeout(SOON, reads).await;
+        read.with_context(|| format!("round {round} came too late"))??;
     }
-    heard.retain(|it| it.get("seq").is_some());
-    check::equal("events published", &heard.len(), &(2 * SIGNALS * ROUNDS))?;
 
     let (mut had, code) = backlog(&mut slow.socket).await?;
     // The close waits behind what the kernel had taken; a server does not wait for that for long.
