@@ -154,6 +154,10 @@ fn admitted(
                 .verifier
                 .verify(token.unwrap_or_default(), now)
                 .map_err(|_| Problem::unauthorized())?;
+            // A request may come a little late; a socket would be closed as soon as it is open.
+            if socket && claims.expires_at <= now {
+                return Err(Problem::unauthorized());
+            }
             if !claims.role.may(need) {
                 let role = claims.role.as_str();
                 let detail = format!("The role {role} does not suffice for this.");

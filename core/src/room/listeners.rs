@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::socket::{Attachment, ConnId};
 use crate::time::Millis;
-use crate::wire::limits::TOKEN_WARNING_MS;
 
 /// The sockets of a room in the order of their ids. Finding the next that is due is O(log n).
 #[derive(Debug, Default)]
@@ -17,7 +16,7 @@ fn due_at(socket: &Attachment) -> Millis {
     if socket.warned {
         socket.expires_at
     } else {
-        socket.expires_at.plus(-TOKEN_WARNING_MS)
+        socket.warn_at
     }
 }
 

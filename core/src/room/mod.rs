@@ -449,7 +449,7 @@ impl Room {
         sql: &dyn Sql,
         fx: &mut Effects,
     ) -> Result<(), SqlError> {
-        let socket = Attachment::new(hello);
+        let socket = Attachment::new(hello, now);
         let Ok(attachment) = socket.encode() else {
             self.close(conn, Close::TooBig, fx);
             return Ok(());

@@ -138,7 +138,9 @@ pub struct Attachment {
     pub filter: Filter,
     /// Whether it follows the city state.
     pub city: bool,
-    /// Whether it was told that its token is about to expire.
+    /// When it is told that its token is about to expire.
+    pub warn_at: Millis,
+    /// Whether it was told.
     pub warned: bool,
     /// Bad messages so far.
     pub bad_messages: u8,
@@ -156,15 +158,16 @@ pub enum AttachmentError {
 }
 
 impl Attachment {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     /// The attachment of a new socket.
-    pub fn new(hello: &Hello) -> Self {
+    pub fn new(hello: &Hello, now: Millis) -> Self {
         Self {
             v: Self::VERSION,
             sub: hello.sub.clone(),
             role: hello.role,
             expires_at: hello.expires_at,
+            warn_at: Self::warn_at(hello.expires_at, now),
             batch: hello.batch,
             filter: hello
                 .symbols
@@ -173,6 +176,25 @@ impl Attachment {
             city: hello.city,
             warned: false,
             bad_messages: 0,
+        }
+    }
+
+    /// A minute before the token expires, or half-way if it has less than two left: who renews by
+    /// short tokens is not asked again at once.
+    fn warn_at(expires_at: Millis, now: Millis) -> Millis {
+        let left = expires_at.0.saturating_sub(now.0).max(0);
+        expires_at.plus(-limits::TOKEN_WARNING_MS.min(left / 2))
+    }
+
+    /// The attachment with a fresh token.
+    #[must_use]
+    pub fn renewed(&self, role: Role, expires_at: Millis, now: Millis) -> Self {
+        Self {
+            role,
+            expires_at,
+            warn_at: Self::warn_at(expires_at, now),
+            warned: false,
+            ..self.clone()
         }
     }
 
@@ -247,7 +269,7 @@ mod tests {
             city: true,
             resume: None,
         };
-        let attachment = Attachment::new(&hello);
+        let attachment = Attachment::new(&hello, Millis(0));
         let text = attachment.encode().expect("fits");
         assert_eq!(Attachment::decode(&text), Ok(attachment));
         assert_eq!(Attachment::decode("{}"), Err(AttachmentError::Unreadable));

@@ -4,6 +4,7 @@ use super::Room;
 use super::effects::{Effects, Output};
 use super::name::RoomName;
 use super::socket::{self, Attachment, ConnId};
+use crate::auth::Claims;
 use crate::symbol::Symbol;
 use crate::time::Millis;
 use crate::wire::client::{self, BadMessage, Message};
@@ -76,15 +77,14 @@ impl Room {
             }
             Message::Authenticate { token } => {
                 let claims = self.verifier.as_ref().map(|v| v.verify(&token, now));
-                let Some(Ok(claims)) = claims
-                    .filter(|claims| claims.as_ref().is_ok_and(|claims| claims.sub == socket.sub))
+                // A token may be a little late for a request, but a socket would end at once.
+                let good = |claims: &Claims| claims.sub == socket.sub && claims.expires_at > now;
+                let Some(Ok(claims)) = claims.filter(|claims| claims.as_ref().is_ok_and(good))
                 else {
                     return self.refuse(conn, &BadMessage::Unauthorized, now, fx);
                 };
-                changed.role = claims.role;
-                changed.expires_at = claims.expires_at;
-                changed.warned = false;
                 let expires_at = claims.expires_at;
+                changed = changed.renewed(claims.role, expires_at, now);
                 replies.push(server::encode(
                     "authenticated",
                     server::Expiry { expires_at },

@@ -18,7 +18,8 @@ pub const PING_INTERVAL_MS: u32 = 15_000;
 /// How long a client may be silent before it is closed with 4012, milliseconds: three pings.
 pub const SILENCE_MS: i64 = 3 * PING_INTERVAL_MS as i64;
 
-/// How long before its token expires a socket is told, milliseconds.
+/// How long before its token expires a socket is told, milliseconds; half of what is left if that
+/// is less.
 pub const TOKEN_WARNING_MS: i64 = 60_000;
 
 /// Over how long clients spread a first reconnect at least, milliseconds.

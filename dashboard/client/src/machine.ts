@@ -271,8 +271,8 @@ export class Machine {
   /** The token is not good: one fresh one is tried, then somebody is to sign in. */
   #refused(now: number, random: number): void {
     if (this.#renewed) return this.#stop({ reason: "sign-in" });
-    this.#renew();
     this.#lost(now, random);
+    this.#renew();
   }
 
   #renew(): void {
@@ -282,8 +282,8 @@ export class Machine {
 
   #closed(code: number, now: number, random: number): void {
     if (!comesBack(code)) return this.#stop({ reason: "refused", code });
-    if (code === 4001) this.#renew();
     this.#lost(now, random);
+    if (code === 4001) this.#renew();
   }
 
   #leave(now: number, random: number): void {
@@ -293,6 +293,8 @@ export class Machine {
 
   #lost(now: number, random: number): void {
     if (this.link.at === "open" && now - this.link.since >= WELL) this.attempt = 0;
+    // Whatever else went wrong took its time: the token may have ended meanwhile.
+    this.#renewed = false;
     const pause = wait(this.attempt, this.#window, random) + (this.#hidden ? UNSEEN : 0);
     this.link = { at: "waiting", until: now + pause };
     this.attempt += 1;

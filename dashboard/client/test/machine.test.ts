@@ -107,6 +107,22 @@ describe("connecting", () => {
     expect(types(desk.put({ type: "start" }))).toEqual(["connect"]);
   });
 
+  test("an attempt that nobody answered allows to renew again", () => {
+    const desk = new Desk();
+    desk.put({ type: "start" });
+    desk.put({ type: "failed" });
+    desk.put({ type: "checked", status: 401 });
+    desk.put({ type: "token", token: "new" });
+    desk.wait();
+    desk.pass(0);
+    desk.put({ type: "failed" });
+    desk.put({ type: "checked", status: undefined });
+    desk.wait();
+    desk.pass(0);
+    desk.put({ type: "failed" });
+    expect(types(desk.put({ type: "checked", status: 401 }))).toEqual(["fresh-token"]);
+  });
+
   test("an open connection allows to renew again", () => {
     const desk = new Desk();
     for (let round = 0; round < 2; round++) {

@@ -228,12 +228,12 @@ impl Follower {
         } else {
             self.renew(out);
             self.lost(Cause::Status(401), now, random, out);
+            self.renewed = true;
         }
     }
 
     /// No connect before another token is there.
     fn renew(&mut self, out: &mut Vec<Output>) {
-        self.renewed = true;
         self.wants_token = true;
         out.push(Output::FreshToken);
     }
@@ -263,6 +263,7 @@ impl Follower {
                     self.renew(out);
                 }
                 self.lost(Cause::Closed(code), now, random, out);
+                self.renewed = code == 4001;
             }
             (Link::Connecting { .. } | Link::Open(_), None) => {
                 self.lost(Cause::Broke, now, random, out);
@@ -280,6 +281,8 @@ impl Follower {
         if matches!(&self.link, Link::Open(open) if after(open.since, self.pace.well) <= now) {
             self.attempt = 0;
         }
+        // Whatever else went wrong took its time: the token may have ended meanwhile.
+        self.renewed = false;
         let wait = self.pace.wait(self.attempt, self.reconnect_window, random);
         self.attempt = self.attempt.saturating_add(1);
         let until = after(now, wait);

@@ -261,6 +261,16 @@ fn a_refused_token_is_renewed_once_then_the_user_signs_in() {
         assert!(matches!(fresh[0], Output::Connect { .. }), "{fresh:?}");
         assert_eq!(refuse(&mut desk), [Output::Stop(Reason::SignIn)]);
     }
+    // A fresh token that nobody was there to look at may have ended before somebody was.
+    let mut desk = Desk::new(None);
+    desk.put(Input::Tick);
+    desk.put(Input::Failed(Failed::Status(401)));
+    desk.put(Input::Token("new"));
+    desk.after(100_000);
+    desk.put(Input::Failed(Failed::Unreachable));
+    desk.after(100_000);
+    let refused = desk.put(Input::Failed(Failed::Status(401)));
+    assert_eq!(refused[0], Output::FreshToken);
     let mut desk = Desk::new(None);
     desk.put(Input::Tick);
     desk.put(Input::Failed(Failed::Status(401)));

@@ -104,13 +104,12 @@ impl World {
     pub(super) fn check_tokens(&self, room: usize) {
         for (conn, text) in self.places[room].sockets.attached() {
             let kept = Attachment::decode(&text).expect("an attachment");
-            let warned_at = kept.expires_at.plus(-TOKEN_WARNING_MS);
             assert!(
                 kept.expires_at > self.now,
                 "{conn} outlives its token by an alarm"
             );
             assert!(
-                kept.warned || warned_at > self.now,
+                kept.warned || kept.warn_at > self.now,
                 "{conn} was not warned by an alarm"
             );
         }

@@ -8,7 +8,7 @@ fn an_expiring_socket_is_warned_and_closed_and_hears_nothing_after() {
         "
         > bars AAPL history
         300 accepted, 0 replaced, 0 unchanged
-        > connect AAPL 1 for=90000
+        > connect AAPL 1 for=120000
         1 < welcome e1 #0
         1 < snapshot [], no city
         > connect AAPL 2
@@ -17,8 +17,8 @@ fn an_expiring_socket_is_warned_and_closed_and_hears_nothing_after() {
         > deliver AAPL
         [] v1 dirty
         > deadline AAPL
-        in 30000 ms
-        > wait 30000
+        in 60000 ms
+        > wait 60000
         > alarm AAPL
         1 < token_expiring
         > deadline AAPL
@@ -60,6 +60,27 @@ fn a_silent_socket_is_closed_once() {
         1 closed 4012
         > quiet 1
         no such socket
+        ",
+    );
+}
+
+#[test]
+fn a_short_token_is_warned_of_half_way() {
+    check(
+        "
+        > connect feed 1 for=20000
+        1 < welcome e1 #0
+        1 < snapshot [], city null
+        > deadline feed
+        in 10000 ms
+        > wait 10000
+        > alarm feed
+        1 < token_expiring
+        > deadline feed
+        in 10000 ms
+        > wait 10000
+        > alarm feed
+        1 closed 4001
         ",
     );
 }
