@@ -58,6 +58,8 @@ export function token({ secret }: Place, sub: string, role: Role, ttl = 3_600): 
 export interface More {
   arguments?: string[];
   vars?: Record<string, string>;
+  /** The project it is started in. */
+  project?: string;
 }
 
 /** A running server, with a folder of its own. */
@@ -89,7 +91,7 @@ export class Server implements Place {
   async start() {
     const [program, ...args] = await this.#command();
     const child = spawn(program, args, {
-      cwd: ROOT,
+      cwd: this.#more.project ?? ROOT,
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
       env: {
@@ -105,7 +107,9 @@ export class Server implements Place {
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
     const deadline = Date.now() + START_MS[this.target];
-    while (!(await answers(this.url))) {
+    // The page too, which may have to be built; another project's is the test's own matter.
+    const paths = this.#more.project === undefined ? ["/healthz", "/"] : ["/healthz"];
+    while (!(await answers(this.url, paths))) {
       if (child.exitCode !== null || Date.now() > deadline) {
         await this.kill();
         throw new Error(`the server did not start:\n${readFileSync(this.#log, "utf8")}`);
@@ -154,11 +158,10 @@ export class Server implements Place {
   }
 }
 
-async function answers(url: string) {
+async function answers(url: string, paths: string[]) {
   try {
-    // The page too: a harness that builds it serves the API before.
-    const [health, page] = await Promise.all([fetch(`${url}/healthz`), fetch(url)]);
-    return health.ok && page.ok;
+    const all = await Promise.all(paths.map((path) => fetch(`${url}${path}`)));
+    return all.every(({ ok }) => ok);
   } catch {
     // Nobody listens yet.
     return false;
