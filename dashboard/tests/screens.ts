@@ -86,6 +86,10 @@ async function take(
   };
   const tab = await Tab.open(browser, place, { ...visit, context });
   await show(tab);
+  // Everything that loads after the view itself has come.
+  await tab.page.waitForFunction(
+    () => document.querySelector(".bone:not(dialog *), .spark.none") === null,
+  );
   await tab.page.evaluate(() => document.fonts.ready);
   const protocol = await tab.page.context().newCDPSession(tab.page);
   const { data } = await protocol.send("Page.captureScreenshot", { format: "webp", quality: 82 });

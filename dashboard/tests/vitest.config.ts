@@ -9,7 +9,7 @@ export default defineConfig({
     root: fileURLToPath(new URL(".", import.meta.url)),
     include: ["*.test.ts"],
     globalSetup: ["support/setup.ts"],
-    testTimeout: 60_000,
+    testTimeout: 90_000,
     hookTimeout: 60_000,
     // Two cores: a browser and a server keep both busy.
     maxWorkers: 2,
