@@ -5,7 +5,7 @@ import { useSignal } from "@preact/signals";
 import { UserText } from "./text";
 
 /** Longer notes, or those of more lines, are cut. */
-const LONG = 320;
+const LONG = 440;
 const LINES = 4;
 
 /** Text of at most 2,000 characters, in its own lines. */
