@@ -18,8 +18,8 @@ pub(super) fn cases() -> Vec<Case> {
     ]
 }
 
-/// Seconds a token of these cases lives: less than the minute of the warning.
-const SHORT: i64 = 3;
+/// Seconds a token of these cases lives; the warning comes half-way.
+const SHORT: i64 = 6;
 
 async fn short_lived(ctx: &Ctx, path: &str, sub: &str) -> Result<Socket> {
     let token = ctx.minter().lasting(sub, Role::Viewer, SHORT);

@@ -6,7 +6,6 @@ use signalroom_core::auth::{Claims, Role, Secret, Verifier};
 use signalroom_core::host::Sockets;
 use signalroom_core::room::socket::Attachment;
 use signalroom_core::time::Millis;
-use signalroom_core::wire::limits::TOKEN_WARNING_MS;
 use signalroom_harness::follow::Input;
 
 use super::rng::Rng;
