@@ -104,7 +104,7 @@ impl<S: Sql> Host<S> {
         let mut fx = Effects::default();
         let mut room = self.restored(sockets)?;
         room.handle(event, now, &self.sql, &mut fx)?;
-        self.commit(&mut room, &fx)?;
+        self.commit(&mut room, &fx, now)?;
         self.emit(room, fx, sockets);
         Ok(())
     }
@@ -130,7 +130,7 @@ impl<S: Sql> Host<S> {
             }
             Err(Failure::Sql(error)) => return Err(HostError::Fault(error)),
         };
-        self.commit(&mut room, &fx).map_err(HostError::Fault)?;
+        self.commit(&mut room, &fx, now).map_err(HostError::Fault)?;
         self.emit(room, fx, sockets);
         Ok(reply)
     }
@@ -189,13 +189,13 @@ impl<S: Sql> Host<S> {
         Ok(room)
     }
 
-    fn commit(&self, room: &mut Room, fx: &Effects) -> Result<(), SqlError> {
+    fn commit(&self, room: &mut Room, fx: &Effects, now: Millis) -> Result<(), SqlError> {
         let creates = !room.created() && (fx.durable || !fx.writes.is_empty());
         if !creates && fx.writes.is_empty() {
             return Ok(());
         }
         let tables = if creates {
-            schema::create(&self.name, &room.position().epoch)
+            schema::create(&self.name, room.begin(now))
         } else {
             Vec::new()
         };

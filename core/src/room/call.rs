@@ -277,6 +277,9 @@ pub struct Push {
     pub source: RoomName,
     /// The source's epoch.
     pub epoch: String,
+    /// When that began: of two epochs the later one counts.
+    #[serde(default)]
+    pub born: Millis,
     /// Its epochs before that, oldest first, each with the newest event the downstream was known
     /// to have when it ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

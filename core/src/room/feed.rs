@@ -84,20 +84,22 @@ impl Feed {
         let mut source = match &known {
             Some(known) if known.epoch == push.epoch => known.clone(),
             Some(ended) => {
-                if feed::is_retired(&push.source, &push.epoch, sql)? {
+                let older = push.born < ended.born;
+                if older || feed::is_retired(&push.source, &push.epoch, sql)? {
                     return Err(Reject::RetiredEpoch.into());
                 }
-                let ancestors = push.lineage.iter().map(|ancestor| ancestor.epoch.as_str());
-                for epoch in ancestors.chain([ended.epoch.as_str()]) {
-                    fx.write(feed::retire(&push.source, epoch));
-                }
+                fx.write(feed::retire(&push.source, &ended.epoch));
+                retire_ancestors(push, fx);
                 Source {
                     seq: common(ended, &push.lineage),
                     feed_seq: ended.feed_seq,
                     ..unheard_of(push)
                 }
             }
-            None => unheard_of(push),
+            None => {
+                retire_ancestors(push, fx);
+                unheard_of(push)
+            }
         };
         let mut published = Vec::new();
         for entry in &push.entries {
@@ -213,10 +215,17 @@ impl Feed {
     }
 }
 
+fn retire_ancestors(push: &Push, fx: &mut Effects) {
+    for ancestor in &push.lineage {
+        fx.write(feed::retire(&push.source, &ancestor.epoch));
+    }
+}
+
 /// What is known of a source at its first batch.
 fn unheard_of(push: &Push) -> Source {
     Source {
         epoch: push.epoch.clone(),
+        born: push.born,
         seq: 0,
         feed_seq: 0,
         state: RoomState {

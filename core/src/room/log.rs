@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use super::call::{EventKind, Position};
 use super::effects::Effects;
 use super::socket::ResumeFrom;
+use crate::store::schema::Epoch;
 use crate::store::{Columns, Row, Sql, SqlError, Statement};
 use crate::symbol::Symbol;
 use crate::time::Millis;
@@ -17,7 +18,7 @@ const TRIM_EVERY: i64 = 64;
 /// The position of a log; the events themselves stay in the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
-    epoch: String,
+    epoch: Epoch,
     lineage: Vec<Position>,
     top: i64,
     floor: i64,
@@ -56,7 +57,7 @@ pub struct Fresh<'a> {
 
 impl Log {
     /// The log of a room that was never created.
-    pub fn empty(epoch: String, retention: i64) -> Self {
+    pub fn empty(epoch: Epoch, retention: i64) -> Self {
         Self {
             epoch,
             lineage: Vec::new(),
@@ -70,7 +71,7 @@ impl Log {
     ///
     /// # Errors
     /// [`SqlError`] from the database.
-    pub fn restore(epoch: String, retention: i64, sql: &dyn Sql) -> Result<Self, SqlError> {
+    pub fn restore(epoch: Epoch, retention: i64, sql: &dyn Sql) -> Result<Self, SqlError> {
         let rows = sql.query(
             "SELECT (SELECT MIN(seq) FROM events), (SELECT MAX(seq) FROM events)",
             &[],
@@ -95,21 +96,28 @@ impl Log {
 
     /// Ends the epoch and begins another, with a name made from `fresh`. Events and numbers go
     /// on; the downstream is known to have everything up to `delivered`.
-    pub fn renew(&mut self, fresh: &str, delivered: i64, fx: &mut Effects) {
+    pub fn renew(&mut self, fresh: &str, delivered: i64, now: Millis, fx: &mut Effects) {
         let n = self.lineage.len() + 1;
-        let next = format!("{fresh}-{n}");
+        let next = Epoch {
+            name: format!("{fresh}-{n}"),
+            // Later than the one before, whatever the clock says.
+            born: now.max(self.epoch.born.plus(1)),
+        };
         let ended = Position {
-            epoch: std::mem::replace(&mut self.epoch, next),
+            epoch: std::mem::replace(&mut self.epoch, next).name,
             seq: delivered,
         };
         fx.write(Statement::new(
             "INSERT INTO lineage (epoch, seq) VALUES (?, ?)",
             vec![ended.epoch.as_str().into(), ended.seq.into()],
         ));
-        fx.write(Statement::new(
-            "UPDATE meta SET value = ? WHERE key = 'epoch'",
-            vec![self.epoch.as_str().into()],
-        ));
+        let born = self.epoch.born.0.to_string();
+        for (key, value) in [("epoch", &self.epoch.name), ("born", &born)] {
+            fx.write(Statement::new(
+                "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)",
+                vec![key.into(), value.as_str().into()],
+            ));
+        }
         self.lineage.push(ended);
     }
 
@@ -122,14 +130,24 @@ impl Log {
     /// The newest position.
     pub fn position(&self) -> Position {
         Position {
-            epoch: self.epoch.clone(),
+            epoch: self.epoch.name.clone(),
             seq: self.top,
         }
     }
 
     /// The log's epoch.
     pub fn epoch(&self) -> &str {
+        &self.epoch.name
+    }
+
+    /// The log's epoch and when it began.
+    pub fn identity(&self) -> &Epoch {
         &self.epoch
+    }
+
+    /// Sets when the epoch began, as it is made durable.
+    pub fn begin(&mut self, now: Millis) {
+        self.epoch.born = now;
     }
 
     /// The newest sequence number, 0 when empty.
@@ -149,7 +167,7 @@ impl Log {
 
     /// Whether everything after `from` can be brought.
     pub fn reaches(&self, from: &ResumeFrom) -> bool {
-        from.epoch == self.epoch && from.since <= self.top && from.since + 1 >= self.floor()
+        from.epoch == self.epoch.name && from.since <= self.top && from.since + 1 >= self.floor()
     }
 
     /// Appends an event and returns it encoded, once. Events up to `delivered` have reached the

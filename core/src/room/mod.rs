@@ -22,6 +22,7 @@ use serde_json::value::RawValue;
 
 use crate::auth::Verifier;
 use crate::config::RoomConfig;
+use crate::store::schema::Epoch;
 use crate::store::{Blank, Sql, SqlError, feed as feed_store, schema, signals as signal_store};
 use crate::symbol::Symbol;
 use crate::time::Millis;
@@ -142,10 +143,14 @@ impl Room {
         sql: &dyn Sql,
     ) -> Result<Self, SqlError> {
         let epoch = schema::open(name, sql)?;
+        let unborn = Epoch {
+            name: fresh_epoch.to_owned(),
+            born: Millis(0),
+        };
         let created = epoch.is_some();
         let (log, kind) = match epoch {
             None => (
-                Log::empty(fresh_epoch.to_owned(), config.message_retention),
+                Log::empty(unborn, config.message_retention),
                 match name {
                     RoomName::Symbol(symbol) => {
                         Kind::Symbol(Box::new(SymbolRoom::empty(symbol.clone())))
@@ -184,6 +189,12 @@ impl Room {
     /// Whether the room exists in its database.
     pub fn created(&self) -> bool {
         self.created
+    }
+
+    /// The identity of a log that becomes durable now.
+    pub(crate) fn begin(&mut self, now: Millis) -> &Epoch {
+        self.log.begin(now);
+        self.log.identity()
     }
 
     /// Tells the room that its tables were made.
@@ -396,7 +407,7 @@ impl Room {
                     published: &mut Vec::new(),
                 },
             ),
-            Kind::Feed(_) => self.log.renew(&self.fresh_epoch, self.log.top(), fx),
+            Kind::Feed(_) => self.log.renew(&self.fresh_epoch, self.log.top(), now, fx),
         }
         Ok(Reply::Renewed(self.log.position()))
     }

@@ -323,7 +323,8 @@ impl SymbolRoom {
     /// Begins another epoch, and tells everybody again what holds now: whoever heard of more than
     /// the backup has, hears what is true.
     pub(super) fn renew(&mut self, fresh: &str, turn: &mut Turn<'_>) {
-        turn.log.renew(fresh, self.outbox.acked_seq, turn.fx);
+        turn.log
+            .renew(fresh, self.outbox.acked_seq, turn.now, turn.fx);
         if let Some(signal) = &self.latest {
             let view = json(&signal.view());
             self.publish(EventKind::NewSignal, &view, &view, turn);
@@ -380,6 +381,7 @@ impl SymbolRoom {
         Ok(Some(Push {
             source: RoomName::Symbol(self.symbol.clone()),
             epoch: log.epoch().to_owned(),
+            born: log.identity().born,
             lineage: log.lineage().to_vec(),
             floor: log.oldest(),
             state: self.outbox.state,

@@ -19,6 +19,8 @@ use crate::time::Millis;
 pub struct Source {
     /// Epoch of the source's log.
     pub epoch: String,
+    /// When that began.
+    pub born: Millis,
     /// Newest event held.
     pub seq: i64,
     /// Where that event is in the feed's log.
@@ -33,7 +35,7 @@ pub struct Source {
 /// [`SqlError`] from the database.
 pub fn source(name: &RoomName, sql: &dyn Sql) -> Result<Option<Source>, SqlError> {
     sql.query(
-        "SELECT epoch, seq, feed_seq, version, dirty, unslug, fear, flow, last_bar FROM sources \
+        "SELECT epoch, seq, feed_seq, version, dirty, unslug, fear, flow, last_bar, born FROM sources \
          WHERE name = ?",
         &[name.to_string().into()],
     )?
@@ -41,6 +43,7 @@ pub fn source(name: &RoomName, sql: &dyn Sql) -> Result<Option<Source>, SqlError
     .map(|row| {
         Ok(Source {
             epoch: row.text(0)?.to_owned(),
+            born: Millis(row.integer(9)?),
             seq: row.integer(1)?,
             feed_seq: row.integer(2)?,
             state: RoomState {
@@ -87,9 +90,10 @@ pub fn save_source(name: &RoomName, source: &Source, now: Millis) -> Statement {
     args.extend(trust_values(source.state.trusts));
     args.push(source.state.last_bar.map(|date| date.to_string()).into());
     args.push(now.0.into());
+    args.push(source.born.0.into());
     Statement::new(
         "INSERT OR REPLACE INTO sources (name, epoch, seq, feed_seq, version, dirty, unslug, \
-         fear, flow, last_bar, looked_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         fear, flow, last_bar, looked_at, born) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         args,
     )
 }

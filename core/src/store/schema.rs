@@ -5,6 +5,7 @@
 
 use super::{Columns, Sql, SqlError, Statement, Value};
 use crate::room::name::RoomName;
+use crate::time::Millis;
 
 /// One version's statements.
 type Step = &'static [&'static str];
@@ -71,6 +72,7 @@ const FEED_2: Step = &[
     // Epochs of sources that have ended: what still comes from them came too late.
     "CREATE TABLE retired (name TEXT NOT NULL, epoch TEXT NOT NULL, PRIMARY KEY (name, epoch)) \
      STRICT, WITHOUT ROWID",
+    "ALTER TABLE sources ADD COLUMN born INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE sources ADD COLUMN last_bar TEXT",
     "ALTER TABLE sources ADD COLUMN looked_at INTEGER NOT NULL DEFAULT 0",
     "CREATE INDEX sources_looked_at ON sources (looked_at)",
@@ -88,12 +90,26 @@ fn newest(name: &RoomName) -> i64 {
     i64::try_from(steps(name).len()).expect("a handful of steps")
 }
 
+/// The identity of a room's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Epoch {
+    /// Its name.
+    pub name: String,
+    /// When it began.
+    pub born: Millis,
+}
+
 /// The statements that make a room from nothing, under `epoch`.
-pub fn create(name: &RoomName, epoch: &str) -> Vec<Statement> {
+pub fn create(name: &RoomName, epoch: &Epoch) -> Vec<Statement> {
     let tables = steps(name).iter().copied().flatten();
     let mut statements: Vec<_> = tables.map(|sql| Statement::new(sql, vec![])).collect();
     let newest = newest(name).to_string();
-    for (key, value) in [("schema", newest.as_str()), ("epoch", epoch)] {
+    let born = epoch.born.0.to_string();
+    for (key, value) in [
+        ("schema", newest.as_str()),
+        ("epoch", &epoch.name),
+        ("born", &born),
+    ] {
         statements.push(Statement::new(
             "INSERT INTO meta (key, value) VALUES (?, ?)",
             vec![key.into(), value.into()],
@@ -107,7 +123,7 @@ pub fn create(name: &RoomName, epoch: &str) -> Vec<Statement> {
 ///
 /// # Errors
 /// [`SqlError::NewerSchema`] for a database of a later version, which is left as it is.
-pub fn open(name: &RoomName, sql: &dyn Sql) -> Result<Option<String>, SqlError> {
+pub fn open(name: &RoomName, sql: &dyn Sql) -> Result<Option<Epoch>, SqlError> {
     let exists = sql.query(
         "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'meta'",
         &[],
@@ -117,12 +133,14 @@ pub fn open(name: &RoomName, sql: &dyn Sql) -> Result<Option<String>, SqlError> 
     }
     let mut epoch = None;
     let mut version = 0;
+    let mut born = Millis(0);
     for row in sql.query(
-        "SELECT key, value FROM meta WHERE key IN ('schema', 'epoch')",
+        "SELECT key, value FROM meta WHERE key IN ('schema', 'epoch', 'born')",
         &[],
     )? {
         match row.text(0)? {
             "epoch" => epoch = Some(row.text(1)?.to_owned()),
+            "born" => born = Millis(row.parsed(1, "a time")?),
             _ => version = row.parsed(1, "a schema version")?,
         }
     }
@@ -145,8 +163,10 @@ pub fn open(name: &RoomName, sql: &dyn Sql) -> Result<Option<String>, SqlError> 
             )
         })?;
     }
-    epoch.map(Some).ok_or(SqlError::Decode {
-        column: 1,
-        expected: "an epoch",
-    })
+    epoch
+        .map(|name| Some(Epoch { name, born }))
+        .ok_or(SqlError::Decode {
+            column: 1,
+            expected: "an epoch",
+        })
 }

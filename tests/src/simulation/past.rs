@@ -2,6 +2,7 @@
 
 use signalroom_core::room::call::{Call, Push, RoomState};
 use signalroom_core::room::name::RoomName;
+use signalroom_core::time::Millis;
 
 use super::world::{FEED, World};
 use crate::bench::entries::entry;
@@ -19,6 +20,7 @@ impl World {
         let push = Push {
             source: RoomName::Symbol(PAST.parse().expect("a symbol")),
             epoch: "past".to_owned(),
+            born: Millis(0),
             lineage: Vec::new(),
             state: RoomState {
                 version: 1,

@@ -158,3 +158,23 @@ fn a_restored_room_that_was_not_renewed_keeps_what_it_owes() {
         ",
     );
 }
+
+#[test]
+fn of_two_logs_the_feed_does_not_know_the_later_counts() {
+    check(
+        "
+        > receive feed A e2 1..1 v1 born=200
+        has #1 v1, own #1
+        > receive feed A e1 1..7 v9 born=100
+        RetiredEpoch
+        > receive feed A e2 2..2 v2 born=200
+        has #2 v2, own #2
+        > receive feed B e2 9..9 v1 born=200 after=e1@8 floor=9
+        has #9 v1, own #3
+        > receive feed B e1 9..9 v9 born=200
+        RetiredEpoch
+        > receive feed A e3 1..1 v1 born=300
+        has #1 v1, own #4
+        ",
+    );
+}

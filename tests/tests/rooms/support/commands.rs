@@ -10,6 +10,7 @@ use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::SignalId;
 use signalroom_core::room::socket::{ConnId, Hello, ResumeFrom};
 use signalroom_core::store::SqlError;
+use signalroom_core::time::Millis;
 use signalroom_tests::bench::entries::entry;
 
 use super::world::{Fate, LASTING, World, show};
@@ -344,7 +345,7 @@ impl World {
 }
 
 /// `receive feed SYMBOL EPOCH FIRST..LAST vVERSION [dirty] [trust=T] [bar=DATE] [floor=N]
-/// [after=EPOCH@SEQ]…`: a batch of signals from a room that is not there.
+/// [born=MS] [after=EPOCH@SEQ]…`: a batch of signals from a room that is not there.
 fn batch(words: &Words<'_>) -> Push {
     let symbol = words.at(2);
     let range = words.at(4).split_once("..").expect("FIRST..LAST");
@@ -355,6 +356,7 @@ fn batch(words: &Words<'_>) -> Push {
     Push {
         source: RoomName::Symbol(symbol.parse().expect("a symbol")),
         epoch: words.at(3).to_owned(),
+        born: Millis(words.named("born").map_or(0, bound)),
         lineage: words
             .all("after")
             .map(|ended| {
