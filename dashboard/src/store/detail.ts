@@ -19,8 +19,11 @@ export interface Detail {
   readonly loading: boolean;
 }
 
-/** Revisions and decisions shown per symbol. */
-const HISTORY = 50;
+/** Revisions and decisions shown at first, and when more are asked for. */
+export const HISTORY = 20;
+const WHOLE = 500;
+/** How often the details of one symbol are loaded anew at most, milliseconds. */
+const AGAIN_MS = 1_500;
 
 const seen = new Lru<string, Detail>(24);
 
@@ -28,6 +31,8 @@ const seen = new Lru<string, Detail>(24);
 export const detail = signal<Detail | null>(null);
 
 let abort: AbortController | null = null;
+let depth = HISTORY;
+let opened = { symbol: "", at: 0 };
 
 const blank = (symbol: string): Detail => ({
   symbol,
@@ -52,6 +57,8 @@ export async function openDetail(symbol: string | null) {
     detail.value = null;
     return;
   }
+  if (opened.symbol !== symbol) depth = HISTORY;
+  opened = { symbol, at: Date.now() };
   const turn = new AbortController();
   abort = turn;
   const call = { signal: turn.signal };
@@ -60,14 +67,29 @@ export async function openDetail(symbol: string | null) {
     const newest = await client.rest.signal(symbol, call);
     put(symbol, { signal: newest, failure: null, loading: false });
     const [history, approvals] = await Promise.all([
-      client.rest.history(symbol, { limit: HISTORY }, call),
-      client.rest.symbolApprovals(symbol, { limit: HISTORY }, call),
+      client.rest.history(symbol, { limit: depth }, call),
+      client.rest.symbolApprovals(symbol, { limit: depth }, call),
     ]);
     put(symbol, { history: history.signals, approvals: approvals.approvals });
   } catch (error) {
     if (turn.signal.aborted) return;
     put(symbol, { failure: failureOf(error), loading: false });
   }
+}
+
+/**
+ * How long to wait before a symbol is opened: another one at once; the same again, because there is
+ * news of it, not more often than anybody can read.
+ * @returns milliseconds
+ */
+export function waitToOpen(symbol: string | null) {
+  return symbol === opened.symbol ? Math.max(0, opened.at + AGAIN_MS - Date.now()) : 0;
+}
+
+/** Loads the chosen symbol's older revisions too. */
+export function openWhole(symbol: string) {
+  depth = WHOLE;
+  void openDetail(symbol);
 }
 
 /** How far back a chart reaches. */

@@ -12,7 +12,7 @@ import { StatusTag, SuggestionTag } from "../parts/tags";
 import { go } from "../route";
 import { mayDecide, session } from "../session";
 import { mine, waiting } from "../store/decisions";
-import { detail, openDetail, type Detail } from "../store/detail";
+import { detail, openDetail, waitToOpen, type Detail } from "../store/detail";
 import { listState } from "../store/desk";
 import { anchorOf } from "../store/explain";
 import { row, selected, total, version } from "../store/list";
@@ -133,7 +133,7 @@ function Columns({ known }: { known: Detail }) {
       history === null ? (
         (none ?? <Lines widths={[70, 90, 50, 80, 60]} />)
       ) : (
-        <Revisions history={history} approvals={approvals ?? []} />
+        <Revisions symbol={known.symbol} history={history} approvals={approvals ?? []} />
       ),
   };
   if (!tabs.value)
@@ -255,7 +255,10 @@ export function DetailPane() {
     return chosen === null ? undefined : row(chosen)?.signal;
   }).value;
   const key = current === undefined ? "" : `${current.id} ${current.status}`;
-  useEffect(() => void openDetail(symbol), [symbol, key]);
+  useEffect(() => {
+    const timer = setTimeout(() => void openDetail(symbol), waitToOpen(symbol));
+    return () => clearTimeout(timer);
+  }, [symbol, key]);
   const pane = useRef<HTMLElement>(null);
   const sheet = narrow.value && symbol !== null;
   useEffect(() => {
