@@ -11,7 +11,7 @@ import type { Browser } from "playwright-core";
 import { launch, Tab } from "./support/browser.ts";
 import { approve, ask, bars, type Signal } from "./support/desk.ts";
 import { ROOT, Server, type Place } from "./support/server.ts";
-import { views, type Example, type View } from "./support/views.ts";
+import { settled, views, type Example, type View } from "./support/views.ts";
 
 const WATCHLIST =
   "SPY,QQQ,IWM,DIA,AAPL,MSFT,NVDA,AMZN,GOOGL,META,TSLA,AVGO,JPM,V,XOM,UNH,JNJ,PG,MA,HD,COST,ABBV,CRM,NFLX,AMD,KO,PEP,ORCL";
@@ -86,10 +86,7 @@ async function take(
   };
   const tab = await Tab.open(browser, place, { ...visit, context });
   await show(tab);
-  // Everything that loads after the view itself has come.
-  await tab.page.waitForFunction(
-    () => document.querySelector(".bone:not(dialog *), .spark.none") === null,
-  );
+  await settled(tab);
   await tab.page.evaluate(() => document.fonts.ready);
   const protocol = await tab.page.context().newCDPSession(tab.page);
   const { data } = await protocol.send("Page.captureScreenshot", { format: "webp", quality: 82 });

@@ -20,6 +20,10 @@ const chart = async (tab: Tab) => {
   await tab.detail.locator("canvas").first().waitFor();
 };
 
+/** Waits for what loads after a view itself: nothing grey is left. */
+export const settled = (tab: Tab) =>
+  tab.page.waitForFunction(() => document.querySelector(".bone, .spark.none") === null);
+
 /** Symbols in the states that views need. */
 export interface Example {
   pending: string;
@@ -96,7 +100,8 @@ export const views = ({ pending, decided, short, note }: Example): readonly View
     name: "offline",
     visit: { as: AS, expects: [/WebSocket|ERR_/] },
     show: async (tab) => {
-      await tab.row(pending).waitFor();
+      await tab.row(pending).waitFor({ state: "attached" });
+      await settled(tab);
       await tab.page.context().setOffline(true);
       await tab.page.getByTestId("connection-band").getByText("You are offline").waitFor();
     },
