@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use signalroom_core::api;
 use signalroom_core::cron::Cron;
 use signalroom_core::time::Millis;
@@ -45,13 +46,20 @@ pub(crate) async fn scheduled(cron: &str, shared: &Shared) {
     let next = api::run(&shared.config, cron);
     let outcome = drive(next, &shared.registry, upload).await;
     match outcome {
-        Outcome::Reply(reply) if reply.status < 400 => {
-            tracing::debug!(cron, report = reply.body, "run");
-        }
+        Outcome::Reply(reply) if reply.status < 400 => tell(cron, &reply.body),
         Outcome::Reply(reply) => tracing::warn!(cron, problem = reply.body, "run"),
         Outcome::Upgrade { .. } | Outcome::Static | Outcome::Abandoned => {
             tracing::error!(cron, "a run came to something that is no report");
         }
+    }
+}
+
+/// Logs a run; louder when rooms were late, since their alarms were lost.
+fn tell(cron: &str, report: &str) {
+    let read: Value = serde_json::from_str(report).unwrap_or_default();
+    match read["overdue"].as_array() {
+        Some(overdue) if !overdue.is_empty() => tracing::warn!(cron, report, "rooms were late"),
+        Some(_) | None => tracing::debug!(cron, report, "run"),
     }
 }
 
