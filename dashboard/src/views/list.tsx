@@ -46,6 +46,8 @@ const COLUMNS: readonly { key: SortKey | null; name: string; label: string; titl
 
 /** Rows beyond the edges of the window, so that scrolling meets no blank. */
 const SPARE = 8;
+/** More than rows can be in view: a row that leaves gives its elements to the one that enters. */
+const SLOTS = 128;
 
 function Head() {
   const { key: by, descending } = sort.value;
@@ -307,7 +309,7 @@ export function ListPane() {
                   return (
                     found !== undefined && (
                       <SignalRow
-                        key={symbol}
+                        key={(first + at) % SLOTS}
                         row={found}
                         index={first + at}
                         selected={symbol === chosen}
