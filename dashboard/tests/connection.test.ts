@@ -4,6 +4,7 @@ import { expect } from "vitest";
 
 import { approve, fresh, signal } from "./support/desk.ts";
 import { test } from "./support/fixtures.ts";
+import { settled } from "./support/views.ts";
 
 /** Waits are random between zero and a limit: here they take no longer than they must. */
 const noJitter = () => {
@@ -17,6 +18,7 @@ test("a server that was killed is resumed, and nothing is missing", async ({ ope
     server,
   );
   await tab.decision("BEFORE", "Pending");
+  await settled(tab);
   await tab.mark();
   const resumed: string[] = [];
   tab.page.on("websocket", (socket) => {
@@ -93,4 +95,21 @@ test("a decision taken offline is sent on return", async ({ open, place }) => {
   await tab.page.context().setOffline(false);
   await tab.toasts.getByText(`You decided BUY on ${symbol}.`).waitFor({ timeout: 30_000 });
   await tab.decision(symbol, "Decided Buy");
+});
+
+test("a chart that could not be loaded is said, and asked for again", async ({ open, place }) => {
+  const symbol = fresh("CHART");
+  await signal(place, symbol, "BUY");
+  // Narrow: no symbol is open, and no chart wanted, before one is chosen.
+  const context = { viewport: { width: 390, height: 800 } };
+  const tab = await open({ as: ["alice", "approver"], expects: [/chart/], context });
+  await tab.row(symbol).waitFor();
+  const chart = "**/assets/chart-*";
+  await tab.page.route(chart, (route) => route.abort());
+  await tab.row(symbol).click();
+  await tab.detail.getByText("The chart could not be loaded.").waitFor();
+  await tab.detail.getByRole("tab", { name: "Reasons" }).waitFor();
+  await tab.page.unroute(chart);
+  await tab.detail.getByRole("button", { name: "Try again" }).click();
+  await tab.detail.locator("canvas").first().waitFor();
 });
