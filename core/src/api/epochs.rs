@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::problem::Problem;
-use super::writes::{complete, object};
+use super::writes::{complete, optional_object};
 use super::{Asked, Next, Replies, Response, failed, mixed_up};
 use crate::room::call::{Call, CallError, Page, Position, Reject, Reply, Slice};
 use crate::room::name::RoomName;
@@ -53,10 +53,7 @@ pub(super) fn renew(asked: Asked) -> Result<Next, Problem> {
 }
 
 fn symbols(bytes: &[u8]) -> Result<Option<Vec<Symbol>>, Problem> {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Ok(None);
-    }
-    let Some(listed) = object(bytes)?.remove("symbols") else {
+    let Some(listed) = optional_object(bytes)?.remove("symbols") else {
         return Ok(None);
     };
     serde_json::from_value(listed)

@@ -41,7 +41,7 @@ pub(super) fn complete(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
 }
 
 /// A JSON object, or the problem with it.
-pub(super) fn object(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, Problem> {
+fn object(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, Problem> {
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(Problem::invalid("", "The body must be a JSON object.")),
@@ -51,22 +51,34 @@ pub(super) fn object(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, Pro
     }
 }
 
+/// The object of a body that may be absent.
+pub(super) fn optional_object(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, Problem> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(serde_json::Map::new());
+    }
+    object(bytes)
+}
+
 /// A text member, made plain before it is measured; null counts as absent.
 fn text(
     members: &serde_json::Map<String, Value>,
     name: &str,
     max_chars: usize,
 ) -> Result<Option<String>, Problem> {
-    match members.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if plain(text).chars().count() <= max_chars => {
-            Ok(Some(plain(text)))
-        }
-        Some(_) => Err(Problem::invalid(
-            &format!("/{name}"),
-            format!("\"{name}\" must be text of at most {max_chars} characters."),
-        )),
-    }
+    let given = match members.get(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) => Some(plain(text)),
+        Some(_) => None,
+    };
+    given
+        .filter(|text| text.chars().count() <= max_chars)
+        .map(Some)
+        .ok_or_else(|| {
+            Problem::invalid(
+                &format!("/{name}"),
+                format!("\"{name}\" must be text of at most {max_chars} characters."),
+            )
+        })
 }
 
 #[derive(Serialize)]
@@ -336,12 +348,8 @@ pub(super) fn start_run(watchlist: Vec<Symbol>) -> Next {
     Next::Body {
         limit: MAX_JSON_BODY,
         then: Box::new(|body, _| {
-            let cron = complete(body, MAX_JSON_BODY).and_then(|bytes| {
-                if bytes.iter().all(u8::is_ascii_whitespace) {
-                    return Ok(None);
-                }
-                text(&object(&bytes)?, "cron", MAX_CRON_CHARS)
-            });
+            let cron = complete(body, MAX_JSON_BODY)
+                .and_then(|bytes| text(&optional_object(&bytes)?, "cron", MAX_CRON_CHARS));
             match cron {
                 Ok(cron) => run(cron.unwrap_or_else(|| "manual".to_owned()), watchlist),
                 Err(problem) => problem.into(),
