@@ -126,6 +126,8 @@ pub struct Claims {
     pub role: Role,
     /// Until when.
     pub expires_at: Millis,
+    /// When it was issued; in whole seconds where it was signed here.
+    pub issued_at: Option<Millis>,
 }
 
 /// Why a token is refused. Callers see one answer for all of them.
@@ -160,6 +162,7 @@ struct Read {
     role: Role,
     exp: f64,
     nbf: Option<f64>,
+    iat: Option<f64>,
 }
 
 /// What is written into a token, in whole seconds.
@@ -167,7 +170,8 @@ struct Read {
 struct Signed<'a> {
     sub: &'a str,
     role: Role,
-    iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
     exp: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     iss: Option<&'a str>,
@@ -233,18 +237,19 @@ impl Verifier {
             sub: claims.sub,
             role: claims.role,
             expires_at,
+            issued_at: claims.iat.map(seconds).transpose()?,
         })
     }
 
-    /// Signs a token for `claims`, issued at `now`.
+    /// Signs a token for `claims`.
     ///
     /// # Errors
     /// [`AuthError::Invalid`] when the claims cannot be signed.
-    pub fn sign(&self, claims: &Claims, now: Millis) -> Result<String, AuthError> {
+    pub fn sign(&self, claims: &Claims) -> Result<String, AuthError> {
         let claims = Signed {
             sub: &claims.sub,
             role: claims.role,
-            iat: now.0.div_euclid(1000),
+            iat: claims.issued_at.map(|at| at.0.div_euclid(1000)),
             exp: claims.expires_at.0.div_euclid(1000),
             iss: self.issuer.as_deref(),
             aud: self.audience.as_deref(),
@@ -280,13 +285,14 @@ mod tests {
             sub: "alice".into(),
             role: Role::Approver,
             expires_at,
+            issued_at: Some(NOW),
         }
     }
 
     #[test]
     fn a_signed_token_is_read_back() {
         let v = verifier("0123456789abcdef0123456789abcdef");
-        let token = v.sign(&claims(NOW.plus(60_000)), NOW).expect("signs");
+        let token = v.sign(&claims(NOW.plus(60_000))).expect("signs");
         assert_eq!(v.verify(&token, NOW), Ok(claims(NOW.plus(60_000))));
         assert_eq!(
             v.verify(&token, NOW.plus(119_999)),
@@ -302,10 +308,10 @@ mod tests {
         let secret = Secret::new("0123456789abcdef0123456789abcdef").expect("long enough");
         let strict = Verifier::new(secret.clone(), Some("idp".into()), Some("desk".into()));
         let lax = Verifier::new(secret, None, None);
-        let token = strict.sign(&claims(NOW.plus(1000)), NOW).expect("signs");
+        let token = strict.sign(&claims(NOW.plus(1000))).expect("signs");
         assert!(strict.verify(&token, NOW).is_ok());
         assert!(lax.verify(&token, NOW).is_ok());
-        let bare = lax.sign(&claims(NOW.plus(1000)), NOW).expect("signs");
+        let bare = lax.sign(&claims(NOW.plus(1000))).expect("signs");
         assert_eq!(strict.verify(&bare, NOW), Err(AuthError::Invalid));
     }
 

@@ -18,6 +18,7 @@ use signalroom_core::time::Millis;
 use crate::drive::{Outcome, drive};
 use crate::http::Shared;
 use crate::phase::Phase;
+use crate::random;
 use crate::upload::Upload;
 use crate::{clock, schedule};
 
@@ -95,11 +96,12 @@ async fn put(symbol: &Symbol, csv: String, shared: &Arc<Shared>) -> Result<(), S
         sub: "demo".to_owned(),
         role: Role::Service,
         expires_at: now.plus(TOKEN_TTL),
+        issued_at: Some(now),
     };
     let token = shared
         .config
         .verifier
-        .sign(&claims, now)
+        .sign(&claims)
         .map_err(|error| error.to_string())?;
     let bearer =
         HeaderValue::try_from(format!("Bearer {token}")).map_err(|error| error.to_string())?;
@@ -111,6 +113,8 @@ async fn put(symbol: &Symbol, csv: String, shared: &Arc<Shared>) -> Result<(), S
         path: format!("/api/v1/symbols/{symbol}/bars"),
         query: String::new(),
         headers,
+        peer: None,
+        nonce: random::hex::<16>(),
         local: true,
     };
     let next = api::begin(&shared.config, request, now);

@@ -25,6 +25,7 @@ use crate::clock;
 use crate::drive::{self, Outcome};
 use crate::page::Page;
 use crate::phase::{Phase, Phases};
+use crate::random;
 use crate::room::{self, Accepted, Registry};
 use crate::upload::Upload;
 
@@ -131,6 +132,8 @@ async fn answer(
         path: head.uri.path().to_owned(),
         query: head.uri.query().unwrap_or_default().to_owned(),
         headers: head.headers.clone(),
+        peer: Some(peer.ip().to_string()),
+        nonce: random::hex::<16>(),
         local: peer.ip().is_loopback(),
     };
     let next = api::begin(&shared.config, asked, clock::now());

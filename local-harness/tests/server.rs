@@ -47,10 +47,11 @@ fn token() -> String {
         sub: "test".into(),
         role: Role::Admin,
         expires_at: now.plus(600_000),
+        issued_at: Some(now),
     };
     let secret = Secret::new(SECRET).expect("long enough");
     Verifier::new(secret, None, None)
-        .sign(&claims, now)
+        .sign(&claims)
         .expect("signs")
 }
 

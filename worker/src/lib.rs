@@ -96,6 +96,9 @@ fn head(request: &Request) -> Result<api::Request> {
             .unwrap_or(http::Method::GET),
         path: url.path().to_owned(),
         query: url.query().unwrap_or_default().to_owned(),
+        // Set by the network in front of the Worker; a client's own is replaced there.
+        peer: request.headers().get("cf-connecting-ip")?,
+        nonce: format!("{}{}", ask::fresh_id(), ask::fresh_id()),
         headers,
         // The runtime fires cron by itself, and `wrangler dev` has a route of its own for it.
         local: false,

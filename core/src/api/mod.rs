@@ -20,10 +20,11 @@ use http::{HeaderMap, Method};
 
 use crate::auth::{Claims, Need};
 use crate::config::{Config, ConfigError};
-use crate::room::call::{Call, CallError, Reply};
+use crate::room::call::{Call, CallError, Caller, Reply};
 use crate::room::name::RoomName;
 use crate::room::socket::Hello;
 use crate::symbol::{InvalidSymbol, Symbol};
+use crate::text::plain;
 use crate::time::Millis;
 use origin::Origin;
 use params::Params;
@@ -41,6 +42,10 @@ pub struct Request {
     pub query: String,
     /// The headers.
     pub headers: HeaderMap,
+    /// The client's IP address, as far as the runtime knows it.
+    pub peer: Option<String>,
+    /// Random, 32 hexadecimal digits: what is handed out once and must not be guessed.
+    pub nonce: String,
     /// Whether the peer is this machine and the runtime a local one: opens
     /// `/cdn-cgi/handler/scheduled`.
     pub local: bool,
@@ -99,6 +104,9 @@ pub enum Next {
     /// Not ours: a static file, or 404.
     Static,
 }
+
+/// Characters of a `User-Agent` that are kept on record.
+const MAX_AGENT_CHARS: usize = 200;
 
 /// Rooms asked at the same time (a Worker has six outgoing connections).
 pub const FAN_OUT: usize = 6;
@@ -217,6 +225,18 @@ struct Asked {
 }
 
 impl Asked {
+    /// Who asks, for the record.
+    fn caller(&self) -> Result<Caller, Problem> {
+        let claims = self.claims.as_ref().ok_or_else(Problem::unauthorized)?;
+        let agent = origin::header(&self.request.headers, "user-agent").map(plain);
+        Ok(Caller {
+            sub: claims.sub.clone(),
+            role: claims.role,
+            ip: self.request.peer.clone(),
+            user_agent: agent.map(|agent| agent.chars().take(MAX_AGENT_CHARS).collect()),
+        })
+    }
+
     fn watched(&self) -> bool {
         self.symbol
             .as_ref()

@@ -63,6 +63,7 @@ pub(super) fn upgrade(asked: Asked) -> Result<Next, Problem> {
         sub: claims.sub.clone(),
         role: claims.role,
         expires_at: claims.expires_at,
+        issued_at: claims.issued_at,
         batch,
         // A symbol's own socket follows that symbol, whatever the query says.
         symbols: symbols.filter(|_| asked.symbol.is_none()),

@@ -172,7 +172,6 @@ fn proposal(body: Body, key: Option<String>, asked: &Asked) -> Result<Proposal, 
         })?;
     let note = text(&members, "note", MAX_NOTE_CHARS)?.filter(|note| !note.is_empty());
     let signal_id = text(&members, "signal_id", MAX_SIGNAL_ID_CHARS)?;
-    let claims = asked.claims.as_ref().ok_or_else(Problem::unauthorized)?;
     Ok(Proposal {
         status,
         note,
@@ -181,7 +180,7 @@ fn proposal(body: Body, key: Option<String>, asked: &Asked) -> Result<Proposal, 
             .into_iter()
             .chain(if_match.and_then(etag_ids))
             .collect(),
-        by: claims.sub.clone(),
+        by: asked.caller()?,
         retry,
     })
 }
@@ -261,7 +260,11 @@ pub(super) fn put_bars(asked: Asked) -> Result<Next, Problem> {
                 Ok(parsed) => parsed,
                 Err(problem) => return problem.into(),
             };
-            asked.ask(Call::PutBars { bars, compute }, |reply| {
+            let by = match asked.caller() {
+                Ok(by) => by,
+                Err(problem) => return problem.into(),
+            };
+            asked.ask(Call::PutBars { bars, compute, by }, |reply| {
                 let Reply::BarsStored { counts, signal } = reply else {
                     return Err(mixed_up());
                 };

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::name::RoomName;
 use super::signal::{Approval, Signal, SignalId, Status};
+use crate::auth::Role;
 use crate::signals::Suggestion;
 use crate::signals::bar::Bar;
 use crate::symbol::Symbol;
@@ -57,6 +58,31 @@ pub struct ApprovalFilter {
     pub to: Option<Millis>,
 }
 
+/// Who asks for something that is put on record, and from where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caller {
+    /// The token's subject.
+    pub sub: String,
+    /// The token's role.
+    pub role: Role,
+    /// The client's IP address, where it is known.
+    pub ip: Option<String>,
+    /// The client's `User-Agent` as plain text, shortened; none where it sent none.
+    pub user_agent: Option<String>,
+}
+
+impl Caller {
+    /// Somebody of whom nothing else is known.
+    pub fn new(sub: impl Into<String>, role: Role) -> Self {
+        Self {
+            sub: sub.into(),
+            role,
+            ip: None,
+            user_agent: None,
+        }
+    }
+}
+
 /// A decision somebody wants to take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proposal {
@@ -67,7 +93,7 @@ pub struct Proposal {
     /// What the person looked at: of each of these lists one must be the current signal.
     pub conditions: Vec<Vec<SignalId>>,
     /// Who decides.
-    pub by: String,
+    pub by: Caller,
     /// Under which key the answer is kept for a retry.
     pub retry: Option<RetryKey>,
 }
@@ -92,6 +118,8 @@ pub enum Call {
         bars: Vec<Bar>,
         /// Whether to compute in the same turn.
         compute: bool,
+        /// Who sends them.
+        by: Caller,
     },
     /// Symbol room: the bars held, ascending.
     Bars {

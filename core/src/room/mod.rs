@@ -553,7 +553,7 @@ impl Room {
 
 fn call_symbol(room: &mut SymbolRoom, call: Call, turn: &mut Turn<'_>) -> Result<Reply, Failure> {
     match call {
-        Call::PutBars { bars, compute } => Ok(room.put_bars(&bars, compute, turn)?),
+        Call::PutBars { bars, compute, .. } => Ok(room.put_bars(&bars, compute, turn)?),
         Call::Bars { from, to, page } => SymbolRoom::bars(from, to, page, turn.sql),
         Call::Compute => room.compute(turn),
         Call::Latest => match room.latest() {

@@ -111,6 +111,8 @@ pub struct Hello {
     pub role: Role,
     /// The token's expiry.
     pub expires_at: Millis,
+    /// When the token was issued.
+    pub issued_at: Option<Millis>,
     /// Whether the client negotiated `signalroom.v1` and takes array frames.
     pub batch: bool,
     /// What to follow from the start, all when absent.
@@ -264,6 +266,7 @@ mod tests {
             sub: "x".repeat(256),
             role: Role::Viewer,
             expires_at: Millis(253_402_300_799_000),
+            issued_at: None,
             batch: true,
             symbols: Some(many),
             city: true,

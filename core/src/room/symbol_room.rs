@@ -181,7 +181,7 @@ impl SymbolRoom {
         turn: &mut Turn<'_>,
     ) -> Result<Reply, Failure> {
         if let Some(retry) = &proposal.retry
-            && let Some(held) = answers::find(&proposal.by, &retry.key, turn.now, turn.sql)?
+            && let Some(held) = answers::find(&proposal.by.sub, &retry.key, turn.now, turn.sql)?
         {
             if held.request != retry.request {
                 return Err(Reject::KeyReused.into());
@@ -216,7 +216,7 @@ impl SymbolRoom {
         let approval = Approval {
             symbol: self.symbol.clone(),
             approved_status: proposal.status,
-            approved_by: proposal.by.clone(),
+            approved_by: proposal.by.sub.clone(),
             approved_at: turn.now,
             note: proposal.note.clone(),
             signal_id: current.id.clone(),

@@ -92,8 +92,9 @@ pub(crate) fn answer(
             sub: "ann".into(),
             role,
             expires_at: NOW.plus(60_000),
+            issued_at: Some(NOW),
         };
-        let token = config.verifier.sign(&claims, NOW).unwrap();
+        let token = config.verifier.sign(&claims).unwrap();
         let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
         headers.append("authorization", value);
     }
@@ -105,6 +106,8 @@ pub(crate) fn answer(
             .replace("{sub}", "ann"),
         query: asked.query.clone(),
         headers,
+        peer: None,
+        nonce: "0".repeat(32),
         local: asked.local,
     };
     let mut next = api::begin(config, request, NOW);

@@ -85,10 +85,9 @@ fn sign(verifier: &Verifier, sub: &str, role: Role, millis: i64) -> Result<Strin
         sub: sub.to_owned(),
         role,
         expires_at: now.plus(millis),
+        issued_at: Some(now),
     };
-    verifier
-        .sign(&claims, now)
-        .context("the token cannot be signed")
+    verifier.sign(&claims).context("the token cannot be signed")
 }
 
 /// Whom a token is made for here: who is logged in.

@@ -1,8 +1,9 @@
 //! What may happen next: anything.
 
+use signalroom_core::auth::Role;
 use signalroom_core::host::HostError;
 use signalroom_core::room::Event;
-use signalroom_core::room::call::{Call, Proposal, Reject, Reply};
+use signalroom_core::room::call::{Call, Caller, Proposal, Reject, Reply};
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::SignalId;
 use signalroom_core::room::socket::ConnId;
@@ -133,6 +134,7 @@ impl World {
         let call = Call::PutBars {
             bars: fresh.clone(),
             compute,
+            by: Caller::new("importer", Role::Service),
         };
         match self.call(room, call) {
             Ok(_) => {
@@ -173,7 +175,7 @@ impl World {
                 status,
                 note: None,
                 conditions: conditions.clone(),
-                by: (*by).to_owned(),
+                by: Caller::new(*by, Role::Approver),
                 retry: None,
             };
             self.propose(room, proposal);
@@ -184,7 +186,7 @@ impl World {
         let name = self.places[room].name.clone();
         self.note(format!(
             "{} decides {} on {name}",
-            proposal.by, proposal.status
+            proposal.by.sub, proposal.status
         ));
         match self.call(room, Call::Approve(proposal)) {
             Ok(Reply::Approved {

@@ -287,6 +287,7 @@ impl World {
             sub: claims.sub,
             role: claims.role,
             expires_at: claims.expires_at,
+            issued_at: claims.issued_at,
             batch: it.batch,
             symbols: it.symbols(),
             city: it.city,

@@ -4,7 +4,8 @@ use signalroom_core::auth::Role;
 use signalroom_core::host::HostError;
 use signalroom_core::room::Event;
 use signalroom_core::room::call::{
-    ApprovalFilter, Call, Page, Position, Proposal, Push, Reply, RetryKey, RoomState, Trusts,
+    ApprovalFilter, Call, Caller, Page, Position, Proposal, Push, Reply, RetryKey, RoomState,
+    Trusts,
 };
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::SignalId;
@@ -148,6 +149,7 @@ impl World {
                     _ => vec![bars::day(words.number(2), words.at(3))],
                 },
                 compute: words.flag("now"),
+                by: Caller::new("importer", Role::Service),
             },
             "compute" => Call::Compute,
             "latest" => Call::Latest,
@@ -159,7 +161,7 @@ impl World {
                     .all("if")
                     .map(|ids| ids.split('|').map(|id| SignalId(id.to_owned())).collect())
                     .collect(),
-                by: words.at(3).to_owned(),
+                by: Caller::new(words.at(3), Role::Approver),
                 retry: words.named("key").map(|key| RetryKey {
                     key: key.to_owned(),
                     request: words.named("asked").unwrap_or_default().to_owned(),
@@ -216,6 +218,7 @@ impl World {
                 Some(millis) => self.now.plus(millis.parse().expect("a number")),
                 None => LASTING,
             },
+            issued_at: None,
             batch: words.flag("v1"),
             symbols,
             city: words.flag("city"),
