@@ -5,7 +5,9 @@
 //! done here. [`Room::restore`] is the only constructor: a crash, a failed commit and a
 //! hibernation are all "drop and restore". A refused call changes nothing.
 
+mod answer;
 pub mod call;
+mod connect;
 pub mod effects;
 mod feed;
 mod listeners;
@@ -18,25 +20,23 @@ mod talk;
 
 use std::sync::Arc;
 
-use serde_json::value::RawValue;
-
 use crate::auth::Verifier;
 use crate::config::RoomConfig;
 use crate::store::schema::Epoch;
-use crate::store::{Blank, Sql, SqlError, feed as feed_store, schema, signals as signal_store};
+use crate::store::{Blank, Sql, SqlError, schema};
 use crate::symbol::Symbol;
 use crate::time::Millis;
 use crate::wire::client::BadMessage;
 use crate::wire::close::Close;
 use crate::wire::frame::Frame;
 use crate::wire::{limits, server};
-use call::{Ack, Call, City, EventKind, Position, Push, Reject, Reply, Slice};
-use effects::{Effects, Output};
+use call::{Ack, City, EventKind, Position, Push, Reject};
+use effects::Effects;
 use feed::Feed;
 use listeners::Listeners;
-use log::{Log, json};
+use log::Log;
 use name::RoomName;
-use socket::{Attachment, ConnId, Hello, ResumeFrom};
+use socket::{Attachment, ConnId, Hello};
 use symbol_room::{SymbolRoom, Turn};
 
 /// Something that happened to a room.
@@ -296,122 +296,6 @@ impl Room {
         }
     }
 
-    /// Answers a request.
-    ///
-    /// # Errors
-    /// [`Failure::Reject`] leaves the room as it was; after [`Failure::Sql`] it must be dropped.
-    pub fn call(
-        &mut self,
-        call: Call,
-        now: Millis,
-        sql: &dyn Sql,
-        fx: &mut Effects,
-    ) -> Result<Reply, Failure> {
-        match call {
-            Call::Look => return Ok(self.look(now, sql, fx)?),
-            Call::Renew => return self.renew(now, sql, fx),
-            _ => {}
-        }
-        let sql = self.readable(sql);
-        let mut published = Vec::new();
-        let reply = match &mut self.kind {
-            Kind::Symbol(room) => {
-                let mut turn = Turn {
-                    log: &mut self.log,
-                    now,
-                    sql,
-                    fx,
-                    published: &mut published,
-                };
-                call_symbol(room, call, &mut turn)?
-            }
-            Kind::Feed(feed) => match call {
-                Call::Receive(push) => {
-                    let (ack, news) = feed.receive(&push, &mut self.log, now, sql, fx)?;
-                    published = news;
-                    Reply::Received(ack)
-                }
-                Call::Signals { status, page } => {
-                    Reply::Signals(feed_store::signals(status, page, sql)?)
-                }
-                Call::Top { n } => Reply::Signals(Slice {
-                    items: feed_store::top(n, sql)?,
-                    next: None,
-                }),
-                Call::Approvals { filter, page } => {
-                    Reply::Approvals(feed_store::approvals(&filter, page, sql)?)
-                }
-                Call::Plan { watchlist } => Reply::Planned(feed.plan(&watchlist, now, sql, fx)?),
-                Call::Sources { page } => Reply::Sources(feed_store::sources(page, sql)?),
-                Call::City | Call::Finish => {
-                    self.refresh_city(now, sql, fx)?;
-                    let city = self.city().ok_or(Reject::Misdirected)?;
-                    Reply::City(city.clone())
-                }
-                Call::PutBars { .. }
-                | Call::Bars { .. }
-                | Call::Compute
-                | Call::Latest
-                | Call::History { .. }
-                | Call::Look
-                | Call::Renew
-                | Call::Approve(_) => return Err(Reject::Misdirected.into()),
-            },
-        };
-        if !published.is_empty() {
-            self.tell_expiry(now, fx);
-        }
-        for event in published {
-            self.fan_out(event, fx);
-        }
-        Ok(reply)
-    }
-
-    /// Does what an alarm would have, should it not have come; says whether it had not. A symbol's
-    /// room then tells the downstream where it is, whatever it thinks it owes: a downstream that
-    /// lost its data answers so that the rest follows.
-    fn look(&mut self, now: Millis, sql: &dyn Sql, fx: &mut Effects) -> Result<Reply, SqlError> {
-        let deadline = self.next_deadline();
-        let overdue = deadline.is_some_and(|at| at.plus(feed::LATE) < now);
-        self.handle(Event::Alarm, now, sql, fx)?;
-        if let Kind::Symbol(room) = &mut self.kind {
-            room.say_again(&mut Turn {
-                log: &mut self.log,
-                now,
-                sql,
-                fx,
-                published: &mut Vec::new(),
-            });
-        }
-        Ok(Reply::Looked { overdue })
-    }
-
-    /// Begins another epoch: nobody who followed the old one may resume with it.
-    fn renew(&mut self, now: Millis, sql: &dyn Sql, fx: &mut Effects) -> Result<Reply, Failure> {
-        if !self.created {
-            return Err(Reject::UnknownSymbol.into());
-        }
-        let listening: Vec<ConnId> = self.sockets.iter().map(|(conn, _)| conn).collect();
-        for conn in listening {
-            self.close(conn, Close::Restarting, fx);
-        }
-        match &mut self.kind {
-            Kind::Symbol(room) => room.renew(
-                &self.fresh_epoch,
-                &mut Turn {
-                    log: &mut self.log,
-                    now,
-                    sql,
-                    fx,
-                    // Nobody listens any more.
-                    published: &mut Vec::new(),
-                },
-            ),
-            Kind::Feed(_) => self.log.renew(&self.fresh_epoch, self.log.top(), now, fx),
-        }
-        Ok(Reply::Renewed(self.log.position()))
-    }
-
     fn fan_out(&self, event: Published, fx: &mut Effects) {
         let wanted = |(conn, socket): (ConnId, &Attachment)| {
             socket.wants(event.kind, &event.symbol).then_some(conn)
@@ -450,141 +334,5 @@ impl Room {
             fx.broadcast(followers.collect(), frame);
         }
         Ok(())
-    }
-
-    fn connect(
-        &mut self,
-        conn: ConnId,
-        hello: &Hello,
-        now: Millis,
-        sql: &dyn Sql,
-        fx: &mut Effects,
-    ) -> Result<(), SqlError> {
-        let socket = Attachment::new(hello, now);
-        let Ok(attachment) = socket.encode() else {
-            self.close(conn, Close::TooBig, fx);
-            return Ok(());
-        };
-        // Whoever is told an epoch may resume with it, so it lasts from now on.
-        fx.durable = true;
-        fx.outputs.push(Output::Attach { conn, attachment });
-        let welcome = server::Welcome {
-            connection_id: &conn.to_string(),
-            epoch: self.log.epoch(),
-            seq: self.log.top(),
-            expires_at: hello.expires_at,
-            ping_interval_ms: limits::PING_INTERVAL_MS,
-            reconnect_window_ms: limits::reconnect_window_ms(self.sockets.len() + 1),
-        };
-        fx.send(conn, server::encode("welcome", welcome, now));
-        let recovered = match &hello.resume {
-            Some(from) => self.resume(conn, &socket, from, now, sql, fx)?,
-            None => false,
-        };
-        if !recovered {
-            let frame = self.snapshot(&socket, now, sql)?;
-            fx.send(conn, frame);
-        }
-        self.sockets.insert(conn, socket);
-        Ok(())
-    }
-
-    /// Brings what was missed, all of it or nothing; says which.
-    fn resume(
-        &self,
-        conn: ConnId,
-        socket: &Attachment,
-        from: &ResumeFrom,
-        now: Millis,
-        sql: &dyn Sql,
-        fx: &mut Effects,
-    ) -> Result<bool, SqlError> {
-        let limit = self.config.resume_limit;
-        let reachable = self.log.top().saturating_sub(from.since) <= limit;
-        let recovered = reachable && self.log.reaches(from);
-        let mut missed = Vec::new();
-        if recovered {
-            missed = self.log.after(from.since, limit, sql)?;
-            missed.retain(|event| socket.wants(event.kind, &event.symbol));
-        }
-        let count = missed.len();
-        let mut frames: Vec<Frame> = missed.iter().map(log::Logged::frame).collect();
-        if socket.batch {
-            let batches = frames.chunks(limits::MAX_BATCH);
-            frames = batches.map(Frame::together).collect();
-        }
-        if !frames.is_empty() {
-            fx.outputs.push(Output::Burst { conn, frames });
-        }
-        fx.send(
-            conn,
-            server::encode("resumed", server::Resumed { recovered, count }, now),
-        );
-        Ok(recovered)
-    }
-
-    fn snapshot(&self, socket: &Attachment, now: Millis, sql: &dyn Sql) -> Result<Frame, SqlError> {
-        let (signals, city): (Vec<Box<RawValue>>, _) = match &self.kind {
-            Kind::Symbol(room) => (
-                room.latest()
-                    .iter()
-                    .map(|signal| json(&signal.view()))
-                    .collect(),
-                None,
-            ),
-            Kind::Feed(feed) => {
-                let limit = self.config.history_limit;
-                (
-                    feed_store::snapshot(&socket.filter, limit, sql)?,
-                    Some(feed.city()),
-                )
-            }
-        };
-        Ok(server::encode(
-            "snapshot",
-            server::Snapshot {
-                signals: &signals,
-                city,
-            },
-            now,
-        ))
-    }
-}
-
-fn call_symbol(room: &mut SymbolRoom, call: Call, turn: &mut Turn<'_>) -> Result<Reply, Failure> {
-    match call {
-        Call::PutBars { bars, compute, .. } => Ok(room.put_bars(&bars, compute, turn)?),
-        Call::Bars { from, to, page } => SymbolRoom::bars(from, to, page, turn.sql),
-        Call::Compute => room.compute(turn),
-        Call::Latest => match room.latest() {
-            Some(signal) => Ok(Reply::Latest(Box::new(signal.clone()))),
-            None => Err(room.why_none(turn.sql)?.into()),
-        },
-        Call::History { page } => match room.latest() {
-            Some(signal) => Ok(Reply::History(signal_store::history(
-                &signal.symbol,
-                page,
-                turn.sql,
-            )?)),
-            None => Err(room.why_none(turn.sql)?.into()),
-        },
-        Call::Approve(proposal) => room.approve(proposal, turn),
-        Call::Approvals { filter, page } => {
-            if room.latest().is_none() && !crate::store::bars::any(turn.sql)? {
-                return Err(Reject::UnknownSymbol.into());
-            }
-            Ok(Reply::Approvals(signal_store::approvals(
-                &filter, page, turn.sql,
-            )?))
-        }
-        Call::Receive(_)
-        | Call::Signals { .. }
-        | Call::Top { .. }
-        | Call::City
-        | Call::Plan { .. }
-        | Call::Sources { .. }
-        | Call::Look
-        | Call::Renew
-        | Call::Finish => Err(Reject::Misdirected.into()),
     }
 }

@@ -1,0 +1,167 @@
+//! How a room answers calls.
+
+use super::call::{Call, Reject, Reply, Slice};
+use super::effects::Effects;
+use super::feed;
+use super::socket::ConnId;
+use super::symbol_room::{SymbolRoom, Turn};
+use super::{Event, Failure, Kind, Room};
+use crate::store::{Sql, SqlError, feed as feed_store, signals as signal_store};
+use crate::time::Millis;
+use crate::wire::close::Close;
+
+impl Room {
+    /// Answers a request.
+    ///
+    /// # Errors
+    /// [`Failure::Reject`] leaves the room as it was; after [`Failure::Sql`] it must be dropped.
+    pub fn call(
+        &mut self,
+        call: Call,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<Reply, Failure> {
+        match call {
+            Call::Look => return Ok(self.look(now, sql, fx)?),
+            Call::Renew => return self.renew(now, sql, fx),
+            _ => {}
+        }
+        let sql = self.readable(sql);
+        let mut published = Vec::new();
+        let reply = match &mut self.kind {
+            Kind::Symbol(room) => {
+                let mut turn = Turn {
+                    log: &mut self.log,
+                    now,
+                    sql,
+                    fx,
+                    published: &mut published,
+                };
+                call_symbol(room, call, &mut turn)?
+            }
+            Kind::Feed(feed) => match call {
+                Call::Receive(push) => {
+                    let (ack, news) = feed.receive(&push, &mut self.log, now, sql, fx)?;
+                    published = news;
+                    Reply::Received(ack)
+                }
+                Call::Signals { status, page } => {
+                    Reply::Signals(feed_store::signals(status, page, sql)?)
+                }
+                Call::Top { n } => Reply::Signals(Slice {
+                    items: feed_store::top(n, sql)?,
+                    next: None,
+                }),
+                Call::Approvals { filter, page } => {
+                    Reply::Approvals(feed_store::approvals(&filter, page, sql)?)
+                }
+                Call::Plan { watchlist } => Reply::Planned(feed.plan(&watchlist, now, sql, fx)?),
+                Call::Sources { page } => Reply::Sources(feed_store::sources(page, sql)?),
+                Call::City | Call::Finish => {
+                    self.refresh_city(now, sql, fx)?;
+                    let city = self.city().ok_or(Reject::Misdirected)?;
+                    Reply::City(city.clone())
+                }
+                Call::PutBars { .. }
+                | Call::Bars { .. }
+                | Call::Compute
+                | Call::Latest
+                | Call::History { .. }
+                | Call::Look
+                | Call::Renew
+                | Call::Approve(_) => return Err(Reject::Misdirected.into()),
+            },
+        };
+        if !published.is_empty() {
+            self.tell_expiry(now, fx);
+        }
+        for event in published {
+            self.fan_out(event, fx);
+        }
+        Ok(reply)
+    }
+
+    /// Does what an alarm would have, should it not have come; says whether it had not. A symbol's
+    /// room then tells the downstream where it is, whatever it thinks it owes: a downstream that
+    /// lost its data answers so that the rest follows.
+    fn look(&mut self, now: Millis, sql: &dyn Sql, fx: &mut Effects) -> Result<Reply, SqlError> {
+        let deadline = self.next_deadline();
+        let overdue = deadline.is_some_and(|at| at.plus(feed::LATE) < now);
+        self.handle(Event::Alarm, now, sql, fx)?;
+        if let Kind::Symbol(room) = &mut self.kind {
+            room.say_again(&mut Turn {
+                log: &mut self.log,
+                now,
+                sql,
+                fx,
+                published: &mut Vec::new(),
+            });
+        }
+        Ok(Reply::Looked { overdue })
+    }
+
+    /// Begins another epoch: nobody who followed the old one may resume with it.
+    fn renew(&mut self, now: Millis, sql: &dyn Sql, fx: &mut Effects) -> Result<Reply, Failure> {
+        if !self.created {
+            return Err(Reject::UnknownSymbol.into());
+        }
+        let listening: Vec<ConnId> = self.sockets.iter().map(|(conn, _)| conn).collect();
+        for conn in listening {
+            self.close(conn, Close::Restarting, fx);
+        }
+        match &mut self.kind {
+            Kind::Symbol(room) => room.renew(
+                &self.fresh_epoch,
+                &mut Turn {
+                    log: &mut self.log,
+                    now,
+                    sql,
+                    fx,
+                    // Nobody listens any more.
+                    published: &mut Vec::new(),
+                },
+            ),
+            Kind::Feed(_) => self.log.renew(&self.fresh_epoch, self.log.top(), now, fx),
+        }
+        Ok(Reply::Renewed(self.log.position()))
+    }
+}
+
+fn call_symbol(room: &mut SymbolRoom, call: Call, turn: &mut Turn<'_>) -> Result<Reply, Failure> {
+    match call {
+        Call::PutBars { bars, compute, .. } => Ok(room.put_bars(&bars, compute, turn)?),
+        Call::Bars { from, to, page } => SymbolRoom::bars(from, to, page, turn.sql),
+        Call::Compute => room.compute(turn),
+        Call::Latest => match room.latest() {
+            Some(signal) => Ok(Reply::Latest(Box::new(signal.clone()))),
+            None => Err(room.why_none(turn.sql)?.into()),
+        },
+        Call::History { page } => match room.latest() {
+            Some(signal) => Ok(Reply::History(signal_store::history(
+                &signal.symbol,
+                page,
+                turn.sql,
+            )?)),
+            None => Err(room.why_none(turn.sql)?.into()),
+        },
+        Call::Approve(proposal) => room.approve(proposal, turn),
+        Call::Approvals { filter, page } => {
+            if room.latest().is_none() && !crate::store::bars::any(turn.sql)? {
+                return Err(Reject::UnknownSymbol.into());
+            }
+            Ok(Reply::Approvals(signal_store::approvals(
+                &filter, page, turn.sql,
+            )?))
+        }
+        Call::Receive(_)
+        | Call::Signals { .. }
+        | Call::Top { .. }
+        | Call::City
+        | Call::Plan { .. }
+        | Call::Sources { .. }
+        | Call::Look
+        | Call::Renew
+        | Call::Finish => Err(Reject::Misdirected.into()),
+    }
+}
