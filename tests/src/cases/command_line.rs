@@ -57,7 +57,7 @@ pub(super) async fn signalroom(ctx: &Ctx, arguments: &[&str]) -> Result<Command>
 
 /// Runs a command to its end.
 pub(super) async fn ended(mut command: Command) -> Result<Ended> {
-    let output = tokio::time::timeout(Duration::from_secs(30), command.output())
+    let output = tokio::time::timeout(Duration::from_secs(60), command.output())
         .await
         .with_context(|| format!("expected {command:?} to end"))??;
     Ok(Ended {
@@ -211,7 +211,7 @@ async fn tail(ctx: Ctx) -> Result<()> {
             }
             Ok(false)
         };
-        let found = tokio::time::timeout(Duration::from_secs(20), found).await;
+        let found = tokio::time::timeout(Duration::from_secs(60), found).await;
         ensure!(
             matches!(found, Ok(Ok(true))),
             "expected tail to show {what}, got {found:?}"

@@ -24,7 +24,7 @@ const SIGNALS: usize = 16;
 const ROUNDS: usize = 72;
 
 /// How soon a reader that reads has what was published.
-const SOON: Duration = Duration::from_secs(15);
+const SOON: Duration = Duration::from_secs(60);
 
 /// The cases.
 pub(super) fn cases() -> Vec<Case> {

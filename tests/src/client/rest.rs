@@ -13,7 +13,7 @@ use crate::bars::{self, Bar};
 const REQUEST_DEADLINE: Duration = Duration::from_secs(45);
 
 /// How long a condition may take to become true.
-const CONDITION_DEADLINE: Duration = Duration::from_secs(30);
+const CONDITION_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A client of one server with one token, or with none.
 #[derive(Clone)]

@@ -19,7 +19,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 /// How long a message may take to come.
-const MESSAGE_DEADLINE: Duration = Duration::from_secs(20);
+const MESSAGE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How a socket is to be opened.
 #[derive(Debug, Clone)]
