@@ -36,7 +36,7 @@ const SIZES = {
 // The files are the same on both runtimes: one of them is enough.
 test.skipIf(inject("target") !== "harness").for(Object.entries(SIZES))(
   "axe finds nothing on any view, %s",
-  { timeout: 180_000 },
+  { timeout: 300_000 },
   async ([, viewport], { open, place }) => {
     const found: string[] = [];
     for (const { name, visit, show } of views(await prepare(place))) {

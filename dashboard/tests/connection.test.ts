@@ -93,7 +93,7 @@ test("a decision taken offline is sent on return", async ({ open, place }) => {
   await tab.page.getByRole("button", { name: "Decide BUY" }).click();
   await tab.row(symbol).getByText("queued").waitFor();
   await tab.page.context().setOffline(false);
-  await tab.toasts.getByText(`You decided BUY on ${symbol}.`).waitFor({ timeout: 30_000 });
+  await tab.toasts.getByText(`You decided BUY on ${symbol}.`).waitFor({ timeout: 60_000 });
   await tab.decision(symbol, "Decided Buy");
 });
 

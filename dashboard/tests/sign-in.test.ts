@@ -66,14 +66,14 @@ test("an expired token asks for sign-in and goes on after it", async ({ open, pl
   await signal(place, symbol, "BUY");
   const tab = await open({
     as: ["alice", "approver"],
-    ttl: 4,
+    ttl: 12,
     at: `#/signals/${symbol}`,
     expects: [/401|WebSocket/],
   });
   await tab.row(symbol).waitFor();
   await tab.mark();
   const dialog = tab.page.getByRole("dialog", { name: "Sign in again" });
-  await dialog.getByText(/expired at/).waitFor({ timeout: 30_000 });
+  await dialog.getByText(/expired at/).waitFor({ timeout: 60_000 });
   await tab.is("stopped");
   // What was shown stays, and cannot be acted on.
   expect(await tab.row(symbol).count()).toBe(1);

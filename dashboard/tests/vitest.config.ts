@@ -9,8 +9,8 @@ export default defineConfig({
     root: fileURLToPath(new URL(".", import.meta.url)),
     include: ["*.test.ts"],
     globalSetup: ["support/setup.ts"],
-    testTimeout: 90_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 120_000,
     // Two cores: a browser and a server keep both busy.
     maxWorkers: 2,
     reporters: ["verbose"],

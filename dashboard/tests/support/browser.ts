@@ -67,7 +67,7 @@ export class Tab {
       viewport: { width: 1440, height: 900 },
       ...visit.context,
     });
-    context.setDefaultTimeout(15_000);
+    context.setDefaultTimeout(45_000);
     const page = await context.newPage();
     const tab = new Tab(page, visit.expects ?? []);
     await page.addInitScript(() => {
@@ -85,7 +85,7 @@ export class Tab {
   }
 
   /** Waits until the connection is in `phase`. */
-  async is(phase: string, timeout = 15_000) {
+  async is(phase: string, timeout = 45_000) {
     await this.page
       .locator(`[data-testid=connection][data-phase=${phase}]`)
       .waitFor({ timeout, state: "attached" });
