@@ -113,7 +113,8 @@ impl<S: Sql> Host<S> {
     ///
     /// # Errors
     /// [`HostError::Reject`] when the caller is at fault, [`HostError::Fault`] when the database
-    /// is; in both cases nothing changed and nobody was told anything.
+    /// is; in both cases nothing changed and nobody was told anything. A refused decision is on
+    /// record before it is answered.
     pub fn on_call(
         &mut self,
         call: Call,
@@ -122,17 +123,24 @@ impl<S: Sql> Host<S> {
     ) -> Result<Reply, HostError> {
         let mut fx = Effects::default();
         let mut room = self.restored(sockets).map_err(HostError::Fault)?;
-        let reply = match room.call(call, now, &self.sql, &mut fx) {
-            Ok(reply) => reply,
+        let proposal = match &call {
+            Call::Approve(proposal) => Some(proposal.clone()),
+            _ => None,
+        };
+        let outcome = match room.call(call, now, &self.sql, &mut fx) {
+            Ok(reply) => Ok(reply),
             Err(Failure::Reject(reject)) => {
-                self.room = Some(room);
-                return Err(HostError::Reject(reject));
+                fx = Effects::default();
+                if let Some(proposal) = proposal {
+                    room.note_refusal(&proposal, &reject, now, &mut fx);
+                }
+                Err(HostError::Reject(reject))
             }
             Err(Failure::Sql(error)) => return Err(HostError::Fault(error)),
         };
         self.commit(&mut room, &fx, now).map_err(HostError::Fault)?;
         self.emit(room, fx, sockets);
-        Ok(reply)
+        outcome
     }
 
     /// The next batch owed to the downstream, if one may be sent now. The adapter delivers it

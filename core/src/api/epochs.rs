@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::problem::Problem;
 use super::writes::{complete, optional_object};
 use super::{Asked, Next, Replies, Response, failed, mixed_up};
-use crate::room::call::{Call, CallError, Page, Position, Reject, Reply, Slice};
+use crate::room::call::{Call, CallError, Caller, Page, Position, Reject, Reply, Slice};
 use crate::room::name::RoomName;
 use crate::symbol::Symbol;
 use crate::wire::limits::{MAX_JSON_BODY, MAX_LIMIT};
@@ -38,14 +38,15 @@ struct RoomEpoch {
 /// The symbols named, or else the feed, all symbols it knows and the watchlist, page by page.
 pub(super) fn renew(asked: Asked) -> Result<Next, Problem> {
     let cursor = asked.params.page()?.cursor;
+    let by = asked.caller()?;
     Ok(Next::Body {
         limit: MAX_JSON_BODY,
         then: Box::new(move |body, _| {
             let named = complete(body, MAX_JSON_BODY).and_then(|bytes| symbols(&bytes));
             match named {
-                Ok(Some(symbols)) => renew_symbols(symbols, &[], Epochs::default()),
-                Ok(None) if cursor.is_none() => renew_feed(asked.config.watchlist.clone()),
-                Ok(None) => renew_known(cursor, Vec::new(), Epochs::default()),
+                Ok(Some(symbols)) => renew_symbols(symbols, &[], &by, Epochs::default()),
+                Ok(None) if cursor.is_none() => renew_feed(asked.config.watchlist.clone(), by),
+                Ok(None) => renew_known(cursor, Vec::new(), by, Epochs::default()),
                 Err(problem) => problem.into(),
             }
         }),
@@ -67,18 +68,23 @@ fn symbols(bytes: &[u8]) -> Result<Option<Vec<Symbol>>, Problem> {
 }
 
 /// The feed first: what the symbols' rooms tell it again belongs to its new epoch.
-fn renew_feed(watchlist: Vec<Symbol>) -> Next {
+fn renew_feed(watchlist: Vec<Symbol>, by: Caller) -> Next {
     Next::Call {
-        calls: vec![(RoomName::Feed, Call::Renew)],
+        calls: vec![(RoomName::Feed, Call::Renew { by: by.clone() })],
         then: Box::new(move |replies: Replies, _| {
             let mut report = Epochs::default();
             report.note([RoomName::Feed], replies, |_| true);
-            renew_known(None, watchlist, report)
+            renew_known(None, watchlist, by, report)
         }),
     }
 }
 
-fn renew_known(cursor: Option<i64>, watchlist: Vec<Symbol>, mut report: Epochs) -> Next {
+fn renew_known(
+    cursor: Option<i64>,
+    watchlist: Vec<Symbol>,
+    by: Caller,
+    mut report: Epochs,
+) -> Next {
     let page = Page {
         limit: MAX_LIMIT,
         cursor,
@@ -92,7 +98,7 @@ fn renew_known(cursor: Option<i64>, watchlist: Vec<Symbol>, mut report: Epochs) 
                 let unknown = |symbol: &&Symbol| !symbols.contains(symbol);
                 let watched: Vec<Symbol> = watchlist.iter().filter(unknown).cloned().collect();
                 symbols.extend(watched);
-                renew_symbols(symbols, &watchlist, report)
+                renew_symbols(symbols, &watchlist, &by, report)
             }
             Some(Err(error)) => failed(error, None, false).into(),
             Some(Ok(_)) | None => mixed_up().into(),
@@ -101,10 +107,16 @@ fn renew_known(cursor: Option<i64>, watchlist: Vec<Symbol>, mut report: Epochs) 
 }
 
 /// Of `watchlist` nobody needs to have heard yet.
-fn renew_symbols(symbols: Vec<Symbol>, watchlist: &[Symbol], mut report: Epochs) -> Next {
+fn renew_symbols(
+    symbols: Vec<Symbol>,
+    watchlist: &[Symbol],
+    by: &Caller,
+    mut report: Epochs,
+) -> Next {
     let rooms: Vec<RoomName> = symbols.into_iter().map(RoomName::Symbol).collect();
     let watched: Vec<RoomName> = watchlist.iter().cloned().map(RoomName::Symbol).collect();
-    let calls = rooms.iter().map(|room| (room.clone(), Call::Renew));
+    let call = |room: &RoomName| (room.clone(), Call::Renew { by: by.clone() });
+    let calls = rooms.iter().map(call);
     Next::Call {
         calls: calls.collect(),
         then: Box::new(move |replies: Replies, _| {

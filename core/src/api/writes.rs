@@ -264,7 +264,13 @@ pub(super) fn put_bars(asked: Asked) -> Result<Next, Problem> {
                 Ok(by) => by,
                 Err(problem) => return problem.into(),
             };
-            asked.ask(Call::PutBars { bars, compute, by }, |reply| {
+            let call = Call::PutBars {
+                bars,
+                compute,
+                rejected: u32::try_from(rejected.len()).unwrap_or(u32::MAX),
+                by,
+            };
+            asked.ask(call, |reply| {
                 let Reply::BarsStored { counts, signal } = reply else {
                     return Err(mixed_up());
                 };

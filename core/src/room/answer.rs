@@ -1,8 +1,9 @@
 //! How a room answers calls.
 
-use super::call::{Call, Reject, Reply, Slice};
+use super::call::{Call, Caller, Proposal, Reject, Reply, Slice};
 use super::effects::Effects;
 use super::feed;
+use super::record::Act;
 use super::socket::ConnId;
 use super::symbol_room::{SymbolRoom, Turn};
 use super::{Event, Failure, Kind, Room};
@@ -24,7 +25,7 @@ impl Room {
     ) -> Result<Reply, Failure> {
         match call {
             Call::Look => return Ok(self.look(now, sql, fx)?),
-            Call::Renew => return self.renew(now, sql, fx),
+            Call::Renew { by } => return self.renew(&by, now, sql, fx),
             _ => {}
         }
         let sql = self.readable(sql);
@@ -33,6 +34,7 @@ impl Room {
             Kind::Symbol(room) => {
                 let mut turn = Turn {
                     log: &mut self.log,
+                    audit: &mut self.audit,
                     now,
                     sql,
                     fx,
@@ -69,7 +71,7 @@ impl Room {
                 | Call::Latest
                 | Call::History { .. }
                 | Call::Look
-                | Call::Renew
+                | Call::Renew { .. }
                 | Call::Approve(_) => return Err(Reject::Misdirected.into()),
             },
         };
@@ -82,6 +84,35 @@ impl Room {
         Ok(reply)
     }
 
+    /// Puts on record that a call was refused, where that matters: somebody wanted to decide. A
+    /// room that does not exist stays so.
+    pub(crate) fn note_refusal(
+        &mut self,
+        proposal: &Proposal,
+        reject: &Reject,
+        now: Millis,
+        fx: &mut Effects,
+    ) {
+        let (Kind::Symbol(room), true) = (&self.kind, self.created) else {
+            return;
+        };
+        let reason = match reject {
+            Reject::UnknownSymbol | Reject::NoSignal | Reject::InsufficientHistory(_) => {
+                "no-signal"
+            }
+            Reject::AlreadyDecided(_) => "already-decided",
+            Reject::StaleSignal(_) => "stale-signal",
+            Reject::KeyReused => "key-reused",
+            Reject::RetiredEpoch | Reject::Misdirected => return,
+        };
+        let act = Act::ApprovalRefused {
+            proposal,
+            reason,
+            current: room.latest().map(|signal| &signal.id),
+        };
+        self.audit.record(&proposal.by, &act, now, fx);
+    }
+
     /// Does what an alarm would have, should it not have come; says whether it had not. A symbol's
     /// room then tells the downstream where it is, whatever it thinks it owes: a downstream that
     /// lost its data answers so that the rest follows.
@@ -92,6 +123,7 @@ impl Room {
         if let Kind::Symbol(room) = &mut self.kind {
             room.say_again(&mut Turn {
                 log: &mut self.log,
+                audit: &mut self.audit,
                 now,
                 sql,
                 fx,
@@ -102,7 +134,13 @@ impl Room {
     }
 
     /// Begins another epoch: nobody who followed the old one may resume with it.
-    fn renew(&mut self, now: Millis, sql: &dyn Sql, fx: &mut Effects) -> Result<Reply, Failure> {
+    fn renew(
+        &mut self,
+        by: &Caller,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<Reply, Failure> {
         if !self.created {
             return Err(Reject::UnknownSymbol.into());
         }
@@ -110,11 +148,13 @@ impl Room {
         for conn in listening {
             self.close(conn, Close::Restarting, fx);
         }
+        let ended = self.log.epoch().to_owned();
         match &mut self.kind {
             Kind::Symbol(room) => room.renew(
                 &self.fresh_epoch,
                 &mut Turn {
                     log: &mut self.log,
+                    audit: &mut self.audit,
                     now,
                     sql,
                     fx,
@@ -124,13 +164,23 @@ impl Room {
             ),
             Kind::Feed(_) => self.log.renew(&self.fresh_epoch, self.log.top(), now, fx),
         }
+        let act = Act::EpochRenewed {
+            from: &ended,
+            to: self.log.epoch(),
+        };
+        self.audit.record(by, &act, now, fx);
         Ok(Reply::Renewed(self.log.position()))
     }
 }
 
 fn call_symbol(room: &mut SymbolRoom, call: Call, turn: &mut Turn<'_>) -> Result<Reply, Failure> {
     match call {
-        Call::PutBars { bars, compute, .. } => Ok(room.put_bars(&bars, compute, turn)?),
+        Call::PutBars {
+            bars,
+            compute,
+            rejected,
+            by,
+        } => Ok(room.import(&bars, compute, rejected, &by, turn)?),
         Call::Bars { from, to, page } => SymbolRoom::bars(from, to, page, turn.sql),
         Call::Compute => room.compute(turn),
         Call::Latest => match room.latest() {
@@ -161,7 +211,7 @@ fn call_symbol(room: &mut SymbolRoom, call: Call, turn: &mut Turn<'_>) -> Result
         | Call::Plan { .. }
         | Call::Sources { .. }
         | Call::Look
-        | Call::Renew
+        | Call::Renew { .. }
         | Call::Finish => Err(Reject::Misdirected.into()),
     }
 }

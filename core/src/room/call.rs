@@ -13,6 +13,7 @@ use super::signal::{Approval, Signal, SignalId, Status};
 use crate::auth::Role;
 use crate::signals::Suggestion;
 use crate::signals::bar::Bar;
+use crate::store::audit::Tip;
 use crate::symbol::Symbol;
 use crate::time::Millis;
 
@@ -118,6 +119,8 @@ pub enum Call {
         bars: Vec<Bar>,
         /// Whether to compute in the same turn.
         compute: bool,
+        /// Rows that came with them and were not kept.
+        rejected: u32,
         /// Who sends them.
         by: Caller,
     },
@@ -172,7 +175,10 @@ pub enum Call {
     /// Symbol room: see to what should have happened by now.
     Look,
     /// Any room: its database came from a backup, so its log is another one from here on.
-    Renew,
+    Renew {
+        /// Who says so.
+        by: Caller,
+    },
     /// Feed: the symbols it knows, by name; the cursor counts them.
     Sources {
         /// Which slice.
@@ -187,7 +193,7 @@ impl Call {
     pub fn patience(&self) -> Option<Duration> {
         match self {
             Self::Approve(_) => Some(Duration::from_secs(1)),
-            Self::PutBars { .. } | Self::Compute | Self::Look | Self::Renew => {
+            Self::PutBars { .. } | Self::Compute | Self::Look | Self::Renew { .. } => {
                 Some(Duration::from_secs(10))
             }
             Self::Bars { .. }
@@ -316,6 +322,9 @@ pub struct Push {
     pub state: RoomState,
     /// Oldest event the source still holds.
     pub floor: i64,
+    /// The newest row of its record, and the row that began the epoch; none before the first.
+    #[serde(default)]
+    pub audit: Option<Tip>,
     /// Consecutive events, oldest first; may be empty.
     pub entries: Vec<Entry>,
 }

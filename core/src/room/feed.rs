@@ -11,6 +11,7 @@ use super::log::{Fresh, Log};
 use super::name::RoomName;
 use super::{Failure, Published};
 use crate::signals::city::{CityMood, desk, mean_trust};
+use crate::store::audit::{self, Tip};
 use crate::store::feed::{self, Source};
 use crate::store::{Sql, SqlError};
 use crate::symbol::Symbol;
@@ -90,6 +91,10 @@ impl Feed {
                 }
                 fx.write(feed::retire(&push.source, &ended.epoch));
                 retire_ancestors(push, fx);
+                // What a backup does not hold was not cut off by somebody.
+                if let Some(tip) = push.audit.filter(|tip| tip.since > 0) {
+                    fx.write(audit::forget_from(&push.source, tip.since));
+                }
                 Source {
                     seq: common(ended, &push.lineage),
                     feed_seq: ended.feed_seq,
@@ -101,6 +106,12 @@ impl Feed {
                 unheard_of(push)
             }
         };
+        let goes_on = known.as_ref().is_some_and(|it| it.epoch == push.epoch);
+        if let Some(Tip { head, .. }) = push.audit
+            && (!goes_on || audit::witnessed(&push.source, sql)? < head.n)
+        {
+            fx.write(audit::witness(&push.source, &head));
+        }
         let mut published = Vec::new();
         for entry in &push.entries {
             if entry.seq <= source.seq {

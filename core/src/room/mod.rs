@@ -3,7 +3,8 @@
 //! A room is plain data. `handle` takes an event, `call` a request; both decide, change memory
 //! and say in [`Effects`] what is to be written and sent. Reads are synchronous, writes are not
 //! done here. [`Room::restore`] is the only constructor: a crash, a failed commit and a
-//! hibernation are all "drop and restore". A refused call changes nothing.
+//! hibernation are all "drop and restore". A refused call changes nothing; that it was refused
+//! may be put on record.
 
 mod answer;
 pub mod call;
@@ -13,6 +14,7 @@ mod feed;
 mod listeners;
 pub mod log;
 pub mod name;
+mod record;
 pub mod signal;
 pub mod socket;
 mod symbol_room;
@@ -36,6 +38,7 @@ use feed::Feed;
 use listeners::Listeners;
 use log::Log;
 use name::RoomName;
+use record::Chain;
 use socket::{Attachment, ConnId, Hello};
 use symbol_room::{SymbolRoom, Turn};
 
@@ -124,6 +127,7 @@ pub struct Room {
     fresh_epoch: String,
     created: bool,
     log: Log,
+    audit: Chain,
     sockets: Listeners,
     kind: Kind,
     verifier: Option<Arc<Verifier>>,
@@ -148,9 +152,10 @@ impl Room {
             born: Millis(0),
         };
         let created = epoch.is_some();
-        let (log, kind) = match epoch {
+        let (log, audit, kind) = match epoch {
             None => (
                 Log::empty(unborn, config.message_retention),
+                Chain::empty(name),
                 match name {
                     RoomName::Symbol(symbol) => {
                         Kind::Symbol(Box::new(SymbolRoom::empty(symbol.clone())))
@@ -160,6 +165,7 @@ impl Room {
             ),
             Some(epoch) => (
                 Log::restore(epoch, config.message_retention, sql)?,
+                Chain::restore(name, sql)?,
                 match name {
                     RoomName::Symbol(symbol) => {
                         Kind::Symbol(Box::new(SymbolRoom::restore(symbol.clone(), sql)?))
@@ -175,6 +181,7 @@ impl Room {
             fresh_epoch: fresh_epoch.to_owned(),
             created,
             log,
+            audit,
             sockets,
             kind,
             verifier: None,
@@ -227,7 +234,7 @@ impl Room {
     /// [`SqlError`] from the database.
     pub fn next_push(&self, now: Millis, sql: &dyn Sql) -> Result<Option<Push>, SqlError> {
         match &self.kind {
-            Kind::Symbol(room) => room.next_push(&self.log, now, sql),
+            Kind::Symbol(room) => room.next_push(&self.log, self.audit.tip(), now, sql),
             Kind::Feed(_) => Ok(None),
         }
     }
@@ -285,6 +292,7 @@ impl Room {
         let mut published = Vec::new();
         let mut turn = Turn {
             log: &mut self.log,
+            audit: &mut self.audit,
             now,
             sql,
             fx,

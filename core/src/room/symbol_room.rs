@@ -9,16 +9,18 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 
 use super::call::{
-    Ack, BarCounts, Computed, Entry, EventKind, Page, Proposal, Push, Reject, Reply, RoomState,
-    Slice, Trusts,
+    Ack, BarCounts, Caller, Computed, Entry, EventKind, Page, Proposal, Push, Reject, Reply,
+    RoomState, Slice, Trusts,
 };
 use super::effects::Effects;
 use super::log::{Fresh, Log, json};
 use super::name::RoomName;
+use super::record::{Act, Chain};
 use super::signal::{Approval, Signal, SignalId, Status, Verdict, judge};
 use super::{Failure, Published as PublishedEvent};
 use crate::signals::bar::Bar;
 use crate::signals::{Evaluation, evaluate};
+use crate::store::audit::Tip;
 use crate::store::signals::Outbox;
 use crate::store::{Sql, SqlError, answers, bars, signals};
 use crate::symbol::Symbol;
@@ -60,12 +62,12 @@ impl SymbolRoom {
     }
 
     /// Stores checked bars; computes in the same turn if asked.
-    pub(super) fn put_bars(
+    fn put_bars(
         &mut self,
         fresh: &[Bar],
         compute: bool,
         turn: &mut Turn<'_>,
-    ) -> Result<Reply, SqlError> {
+    ) -> Result<(BarCounts, Option<Box<Signal>>), SqlError> {
         let mut counts = BarCounts::default();
         let mut held = BTreeMap::new();
         if compute {
@@ -109,6 +111,27 @@ impl SymbolRoom {
         } else {
             None
         };
+        Ok((counts, signal))
+    }
+
+    /// Stores bars and puts that on record, unless all of them were held: a feeder repeats itself.
+    pub(super) fn import(
+        &mut self,
+        bars: &[Bar],
+        compute: bool,
+        rejected: u32,
+        by: &Caller,
+        turn: &mut Turn<'_>,
+    ) -> Result<Reply, SqlError> {
+        let (counts, signal) = self.put_bars(bars, compute, turn)?;
+        if counts.accepted + counts.replaced + rejected > 0 {
+            let act = Act::BarsImport {
+                counts,
+                rejected,
+                bars,
+            };
+            turn.audit.record(by, &act, turn.now, turn.fx);
+        }
         Ok(Reply::BarsStored { counts, signal })
     }
 
@@ -233,6 +256,8 @@ impl SymbolRoom {
             &view,
             turn,
         );
+        turn.audit
+            .record(&proposal.by, &Act::Approval(&approval), turn.now, turn.fx);
         let room = turn.log.position();
         if let Some(retry) = &proposal.retry {
             let kept = answers::keep(retry, &approval, &room);
@@ -356,6 +381,7 @@ impl SymbolRoom {
     pub(super) fn next_push(
         &self,
         log: &Log,
+        audit: Option<Tip>,
         now: Millis,
         sql: &dyn Sql,
     ) -> Result<Option<Push>, SqlError> {
@@ -385,6 +411,7 @@ impl SymbolRoom {
             lineage: log.lineage().to_vec(),
             floor: log.oldest(),
             state: self.outbox.state,
+            audit,
             entries,
         }))
     }
@@ -424,6 +451,7 @@ impl SymbolRoom {
 /// What one turn of a symbol room reads and writes.
 pub(super) struct Turn<'a> {
     pub(super) log: &'a mut Log,
+    pub(super) audit: &'a mut Chain,
     pub(super) now: Millis,
     pub(super) sql: &'a dyn Sql,
     pub(super) fx: &'a mut Effects,

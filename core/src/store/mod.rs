@@ -5,6 +5,7 @@
 //! integers within ±(2^53-1).
 
 pub mod answers;
+pub mod audit;
 pub mod bars;
 #[cfg(feature = "sql-cases")]
 pub mod cases;

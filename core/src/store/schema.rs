@@ -23,7 +23,12 @@ const COMMON: [&str; 2] = [
 const LINEAGE: &str = "CREATE TABLE lineage (n INTEGER PRIMARY KEY, epoch TEXT NOT NULL, \
      seq INTEGER NOT NULL) STRICT";
 
-const SYMBOL: &[Step] = &[SYMBOL_1, &[LINEAGE], SYMBOL_3];
+/// Who did what, each row with the hash of the one before. Rows are only ever added.
+const AUDIT: &str = "CREATE TABLE audit (n INTEGER PRIMARY KEY, at INTEGER NOT NULL, \
+     sub TEXT NOT NULL, role TEXT NOT NULL, ip TEXT, user_agent TEXT, action TEXT NOT NULL, \
+     details TEXT NOT NULL, v INTEGER NOT NULL, prev TEXT NOT NULL, hash TEXT NOT NULL) STRICT";
+
+const SYMBOL: &[Step] = &[SYMBOL_1, &[LINEAGE], SYMBOL_3, &[AUDIT]];
 
 const SYMBOL_3: Step = &[
     // What was answered under an `Idempotency-Key`, and a digest of what was asked.
@@ -47,7 +52,7 @@ const SYMBOL_1: Step = &[
      acked_version INTEGER NOT NULL, attempt INTEGER NOT NULL, retry_at INTEGER NOT NULL) STRICT",
 ];
 
-const FEED: &[Step] = &[FEED_1, FEED_2];
+const FEED: &[Step] = &[FEED_1, FEED_2, FEED_3];
 
 const FEED_1: Step = &[
     COMMON[0],
@@ -76,6 +81,14 @@ const FEED_2: Step = &[
     "ALTER TABLE sources ADD COLUMN last_bar TEXT",
     "ALTER TABLE sources ADD COLUMN looked_at INTEGER NOT NULL DEFAULT 0",
     "CREATE INDEX sources_looked_at ON sources (looked_at)",
+];
+
+const FEED_3: Step = &[
+    AUDIT,
+    // Rows of other rooms' records, as the feed was told of them: a record that was cut short or
+    // written anew differs from them.
+    "CREATE TABLE witnessed (name TEXT NOT NULL, n INTEGER NOT NULL, hash TEXT NOT NULL, \
+     PRIMARY KEY (name, n)) STRICT, WITHOUT ROWID",
 ];
 
 fn steps(name: &RoomName) -> &'static [Step] {

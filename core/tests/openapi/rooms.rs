@@ -201,7 +201,7 @@ pub(crate) fn reply(call: &Call, mood: Mood, feed: bool) -> Result<Reply, CallEr
             overdue: true,
         }),
         Call::Look => Reply::Looked { overdue: true },
-        Call::Renew => Reply::Renewed(position()),
+        Call::Renew { .. } => Reply::Renewed(position()),
         Call::Sources { .. } => Reply::Sources(slice(vec![symbol()], mood)),
         Call::Receive(_) => unreachable!("only rooms send it"),
     })

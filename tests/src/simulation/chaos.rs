@@ -134,6 +134,7 @@ impl World {
         let call = Call::PutBars {
             bars: fresh.clone(),
             compute,
+            rejected: 0,
             by: Caller::new("importer", Role::Service),
         };
         match self.call(room, call) {

@@ -28,6 +28,7 @@ impl World {
                 trusts: None,
                 last_bar: None,
             },
+            audit: None,
             floor: 1,
             entries: (1..=EVENTS).map(entry).collect(),
         };

@@ -149,6 +149,9 @@ impl World {
                     _ => vec![bars::day(words.number(2), words.at(3))],
                 },
                 compute: words.flag("now"),
+                rejected: words
+                    .named("rejected")
+                    .map_or(0, |n| n.parse().expect("a number")),
                 by: Caller::new("importer", Role::Service),
             },
             "compute" => Call::Compute,
@@ -189,7 +192,9 @@ impl World {
                 }),
             },
             "look" => Call::Look,
-            "renew" => Call::Renew,
+            "renew" => Call::Renew {
+                by: Caller::new("root", Role::Admin),
+            },
             "sources" => Call::Sources { page: ALL },
             "finish" => Call::Finish,
             "receive" => Call::Receive(batch(words)),
@@ -380,6 +385,7 @@ fn batch(words: &Words<'_>) -> Push {
             }),
             last_bar: words.named("bar").map(|date| date.parse().expect("a date")),
         },
+        audit: None,
         floor: words.named("floor").map_or(1, bound),
         entries: (bound(range.0)..=bound(range.1)).map(entry).collect(),
     }
