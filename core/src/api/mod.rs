@@ -4,6 +4,7 @@
 //! once for both runtimes. An adapter loops: it reads a body, asks rooms, and hands the outcome
 //! to the continuation until there is a [`Response`], a socket to accept or a file to serve.
 
+mod bounds;
 mod epochs;
 pub mod openapi;
 mod origin;
@@ -26,6 +27,7 @@ use crate::room::socket::Hello;
 use crate::symbol::{InvalidSymbol, Symbol};
 use crate::text::plain;
 use crate::time::Millis;
+pub use bounds::{busy, late};
 use origin::Origin;
 use params::Params;
 use problem::{Problem, Slug};
@@ -114,6 +116,9 @@ pub const FAN_OUT: usize = 6;
 /// Takes a request.
 pub fn begin(config: &Arc<Config>, request: Request, now: Millis) -> Next {
     let origin = origin::judge(config, &request.headers);
+    if let Err(problem) = bounds::judge(&request) {
+        return origin::open_to(problem.into(), origin);
+    }
     let next = match routes::find(&request.method, &request.path) {
         Found::Nothing if !routes::is_api(&request.path) => return Next::Static,
         Found::Nothing => Err(Problem::new(Slug::NotFound, "There is no such address.")),

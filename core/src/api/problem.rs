@@ -31,6 +31,12 @@ pub enum Slug {
     StaleSignal,
     /// The body or its number of rows is over the limit.
     TooLarge,
+    /// The body is in a form that is not taken.
+    UnsupportedMediaType,
+    /// The request took too long to arrive.
+    Timeout,
+    /// Too much is going on; it passes.
+    Busy,
     /// Planned, not there yet.
     NotImplemented,
     /// The deployment lacks something.
@@ -41,7 +47,7 @@ pub enum Slug {
 
 impl Slug {
     /// Every kind, for the API's description.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Invalid,
         Self::Unauthorized,
         Self::Forbidden,
@@ -52,6 +58,9 @@ impl Slug {
         Self::AlreadyDecided,
         Self::StaleSignal,
         Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::Timeout,
+        Self::Busy,
         Self::NotImplemented,
         Self::Misconfigured,
         Self::Internal,
@@ -69,6 +78,13 @@ impl Slug {
             Self::AlreadyDecided => ("already-decided", 409, "Already decided"),
             Self::StaleSignal => ("stale-signal", 409, "The signal is not the current one"),
             Self::TooLarge => ("too-large", 413, "Too large"),
+            Self::UnsupportedMediaType => (
+                "unsupported-media-type",
+                415,
+                "The body is not in a form that is taken",
+            ),
+            Self::Timeout => ("timeout", 408, "Too slow"),
+            Self::Busy => ("busy", 503, "Busy"),
             Self::NotImplemented => ("not-implemented", 501, "Not available yet"),
             Self::Misconfigured => ("misconfigured", 503, "Misconfigured"),
             Self::Internal => ("internal", 500, "Something went wrong on our side"),

@@ -19,7 +19,8 @@ use crate::signals::parse::{Parsed, Rejected, parse_csv, parse_json};
 use crate::symbol::Symbol;
 use crate::text::plain;
 use crate::time::Millis;
-use crate::wire::limits::{MAX_BARS_BODY, MAX_JSON_BODY, MAX_NOTE_CHARS};
+use crate::wire::depth::is_shallow;
+use crate::wire::limits::{MAX_BARS_BODY, MAX_JSON_BODY, MAX_JSON_DEPTH, MAX_NOTE_CHARS};
 
 /// Longest `cron` of a run, characters; it is only ever echoed.
 pub(super) const MAX_CRON_CHARS: usize = 100;
@@ -42,6 +43,10 @@ pub(super) fn complete(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
 
 /// A JSON object, or the problem with it.
 fn object(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, Problem> {
+    if !is_shallow(bytes) {
+        let detail = format!("The body is nested over {MAX_JSON_DEPTH} levels deep.");
+        return Err(Problem::invalid("", detail).status(400));
+    }
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(Problem::invalid("", "The body must be a JSON object.")),

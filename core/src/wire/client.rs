@@ -5,6 +5,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::depth::is_shallow;
 use super::limits;
 use crate::symbol::Symbol;
 
@@ -95,7 +96,7 @@ struct Ping {
 /// [`BadMessage`] when it is not a known message of the right shape.
 pub fn decode(text: &str) -> Result<Message, BadMessage> {
     // serde would read a struct from an array too.
-    if !text.trim_start().starts_with('{') {
+    if !text.trim_start().starts_with('{') || !is_shallow(text.as_bytes()) {
         return Err(BadMessage::Malformed);
     }
     let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|_| BadMessage::Malformed)?;

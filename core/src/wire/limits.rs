@@ -36,6 +36,19 @@ pub fn reconnect_window_ms(sockets: usize) -> u32 {
 /// Messages in one array frame, at most.
 pub const MAX_BATCH: usize = 100;
 
+/// Longest path and query of a request, bytes; a longer one is 414.
+pub const MAX_URL_BYTES: usize = 8 * 1024;
+
+/// Headers of a request at most; more are 431.
+pub const MAX_HEADERS: usize = 64;
+
+/// Largest headers of a request, names and values together, bytes; larger ones are 431.
+pub const MAX_HEADER_BYTES: usize = 32 * 1024;
+
+/// How deep arrays and objects may be nested in what a client sends. What we read ourselves is
+/// three deep; serde_json would stop at 128.
+pub const MAX_JSON_DEPTH: usize = 32;
+
 /// Largest JSON body of a request, bytes.
 pub const MAX_JSON_BODY: usize = 1024 * 1024;
 

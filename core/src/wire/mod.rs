@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod close;
+pub mod depth;
 pub mod frame;
 pub mod limits;
 pub mod server;

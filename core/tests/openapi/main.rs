@@ -137,7 +137,8 @@ fn it_describes_what_is_answered_and_nothing_else() {
     let operations = operations(&document);
     let (mut seen, mut described) = (BTreeSet::new(), BTreeSet::new());
     for operation in &operations {
-        let mut answers = vec![api::misconfigured(&ConfigError::NoSecret)];
+        let refused = api::misconfigured(&ConfigError::NoSecret);
+        let mut answers = vec![refused, api::busy(), api::late()];
         for asked in requests(operation) {
             answers.extend(Mood::ALL.map(|mood| answer(&config, operation, &asked, mood)));
         }

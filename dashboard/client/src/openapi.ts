@@ -796,7 +796,7 @@ export interface components {
             status: number;
             title: string;
             /** @enum {string} */
-            type: "/problems/invalid" | "/problems/unauthorized" | "/problems/forbidden" | "/problems/not-found" | "/problems/method-not-allowed" | "/problems/no-signal" | "/problems/insufficient-history" | "/problems/already-decided" | "/problems/stale-signal" | "/problems/too-large" | "/problems/not-implemented" | "/problems/misconfigured" | "/problems/internal";
+            type: "/problems/invalid" | "/problems/unauthorized" | "/problems/forbidden" | "/problems/not-found" | "/problems/method-not-allowed" | "/problems/no-signal" | "/problems/insufficient-history" | "/problems/already-decided" | "/problems/stale-signal" | "/problems/too-large" | "/problems/unsupported-media-type" | "/problems/timeout" | "/problems/busy" | "/problems/not-implemented" | "/problems/misconfigured" | "/problems/internal";
         };
         /** @description What the scores suggest. */
         Recommendation: {
@@ -1147,6 +1147,20 @@ export interface components {
                 };
             };
         };
+        /** @description Too slow */
+        "408_timeout": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @constant */
+                    status?: 408;
+                    /** @enum {unknown} */
+                    type?: "/problems/timeout";
+                };
+            };
+        };
         /** @description Already decided, or: The signal is not the current one */
         "409_already-decided_stale-signal": {
             headers: {
@@ -1172,6 +1186,34 @@ export interface components {
                     status?: 413;
                     /** @enum {unknown} */
                     type?: "/problems/too-large";
+                };
+            };
+        };
+        /** @description Too large */
+        "414_too-large": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @constant */
+                    status?: 414;
+                    /** @enum {unknown} */
+                    type?: "/problems/too-large";
+                };
+            };
+        };
+        /** @description The body is not in a form that is taken */
+        "415_unsupported-media-type": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @constant */
+                    status?: 415;
+                    /** @enum {unknown} */
+                    type?: "/problems/unsupported-media-type";
                 };
             };
         };
@@ -1204,6 +1246,20 @@ export interface components {
                 };
             };
         };
+        /** @description Too large */
+        "431_too-large": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @constant */
+                    status?: 431;
+                    /** @enum {unknown} */
+                    type?: "/problems/too-large";
+                };
+            };
+        };
         /** @description Something went wrong on our side */
         "500_internal": {
             headers: {
@@ -1232,8 +1288,8 @@ export interface components {
                 };
             };
         };
-        /** @description Misconfigured */
-        "503_misconfigured": {
+        /** @description Busy, or: Misconfigured */
+        "503_busy_misconfigured": {
             headers: {
                 [name: string]: unknown;
             };
@@ -1242,7 +1298,7 @@ export interface components {
                     /** @constant */
                     status?: 503;
                     /** @enum {unknown} */
-                    type?: "/problems/misconfigured";
+                    type?: "/problems/busy" | "/problems/misconfigured";
                 };
             };
         };
@@ -1275,8 +1331,12 @@ export interface operations {
         requestBody?: never;
         responses: {
             401: components["responses"]["401_unauthorized"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
             501: components["responses"]["501_not-implemented"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_approvals: {
@@ -1311,10 +1371,14 @@ export interface operations {
                 };
             };
             401: components["responses"]["401_unauthorized"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_approvals_stats: {
@@ -1327,8 +1391,12 @@ export interface operations {
         requestBody?: never;
         responses: {
             401: components["responses"]["401_unauthorized"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
             501: components["responses"]["501_not-implemented"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_audit: {
@@ -1342,8 +1410,12 @@ export interface operations {
         responses: {
             401: components["responses"]["401_unauthorized"];
             403: components["responses"]["403_forbidden"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
             501: components["responses"]["501_not-implemented"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_audit_verify: {
@@ -1357,8 +1429,12 @@ export interface operations {
         responses: {
             401: components["responses"]["401_unauthorized"];
             403: components["responses"]["403_forbidden"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
             501: components["responses"]["501_not-implemented"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_city: {
@@ -1380,8 +1456,12 @@ export interface operations {
                 };
             };
             401: components["responses"]["401_unauthorized"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     post_epochs: {
@@ -1413,10 +1493,14 @@ export interface operations {
             400: components["responses"]["400_invalid"];
             401: components["responses"]["401_unauthorized"];
             403: components["responses"]["403_forbidden"];
+            408: components["responses"]["408_timeout"];
             413: components["responses"]["413_too-large"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_healthz: {
@@ -1437,7 +1521,11 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            503: components["responses"]["503_misconfigured"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_market_fear_greed: {
@@ -1450,8 +1538,12 @@ export interface operations {
         requestBody?: never;
         responses: {
             401: components["responses"]["401_unauthorized"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
             501: components["responses"]["501_not-implemented"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_openapi_json: {
@@ -1472,7 +1564,11 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            503: components["responses"]["503_misconfigured"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_portfolio: {
@@ -1485,8 +1581,12 @@ export interface operations {
         requestBody?: never;
         responses: {
             401: components["responses"]["401_unauthorized"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
             501: components["responses"]["501_not-implemented"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_runs: {
@@ -1499,8 +1599,12 @@ export interface operations {
         requestBody?: never;
         responses: {
             401: components["responses"]["401_unauthorized"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
             501: components["responses"]["501_not-implemented"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     post_runs: {
@@ -1529,10 +1633,14 @@ export interface operations {
             400: components["responses"]["400_invalid"];
             401: components["responses"]["401_unauthorized"];
             403: components["responses"]["403_forbidden"];
+            408: components["responses"]["408_timeout"];
             413: components["responses"]["413_too-large"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_scan_top: {
@@ -1557,9 +1665,13 @@ export interface operations {
                 };
             };
             401: components["responses"]["401_unauthorized"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_signals: {
@@ -1588,9 +1700,13 @@ export interface operations {
                 };
             };
             401: components["responses"]["401_unauthorized"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_signals_symbol: {
@@ -1630,9 +1746,13 @@ export interface operations {
             };
             401: components["responses"]["401_unauthorized"];
             404: components["responses"]["404_not-found_no-signal_insufficient-history"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_signals_symbol_approvals: {
@@ -1669,10 +1789,14 @@ export interface operations {
             };
             401: components["responses"]["401_unauthorized"];
             404: components["responses"]["404_not-found"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     post_signals_symbol_approve: {
@@ -1710,11 +1834,15 @@ export interface operations {
             401: components["responses"]["401_unauthorized"];
             403: components["responses"]["403_forbidden"];
             404: components["responses"]["404_no-signal"];
+            408: components["responses"]["408_timeout"];
             409: components["responses"]["409_already-decided_stale-signal"];
             413: components["responses"]["413_too-large"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_signals_symbol_history: {
@@ -1745,9 +1873,13 @@ export interface operations {
             };
             401: components["responses"]["401_unauthorized"];
             404: components["responses"]["404_not-found_no-signal_insufficient-history"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_symbols: {
@@ -1760,8 +1892,12 @@ export interface operations {
         requestBody?: never;
         responses: {
             401: components["responses"]["401_unauthorized"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
             501: components["responses"]["501_not-implemented"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_symbols_symbol_bars: {
@@ -1796,9 +1932,13 @@ export interface operations {
             };
             401: components["responses"]["401_unauthorized"];
             404: components["responses"]["404_not-found"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     put_symbols_symbol_bars: {
@@ -1838,10 +1978,14 @@ export interface operations {
             400: components["responses"]["400_invalid"];
             401: components["responses"]["401_unauthorized"];
             403: components["responses"]["403_forbidden"];
+            408: components["responses"]["408_timeout"];
             413: components["responses"]["413_too-large"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     post_users_sub_revoke: {
@@ -1857,8 +2001,12 @@ export interface operations {
         responses: {
             401: components["responses"]["401_unauthorized"];
             403: components["responses"]["403_forbidden"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
             501: components["responses"]["501_not-implemented"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_ws_stats: {
@@ -1872,8 +2020,12 @@ export interface operations {
         responses: {
             401: components["responses"]["401_unauthorized"];
             403: components["responses"]["403_forbidden"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
             501: components["responses"]["501_not-implemented"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     post_ws_ticket: {
@@ -1886,8 +2038,12 @@ export interface operations {
         requestBody?: never;
         responses: {
             401: components["responses"]["401_unauthorized"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
             501: components["responses"]["501_not-implemented"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_cdn_cgi_handler_scheduled: {
@@ -1912,8 +2068,12 @@ export interface operations {
                 };
             };
             404: components["responses"]["404_not-found"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     post_cdn_cgi_handler_scheduled: {
@@ -1938,8 +2098,12 @@ export interface operations {
                 };
             };
             404: components["responses"]["404_not-found"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            503: components["responses"]["503_misconfigured"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_root_healthz: {
@@ -1960,7 +2124,11 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            503: components["responses"]["503_misconfigured"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_root_openapi_json: {
@@ -1981,7 +2149,11 @@ export interface operations {
                     "application/json": Record<string, never>;
                 };
             };
-            503: components["responses"]["503_misconfigured"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            431: components["responses"]["431_too-large"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_ws: {
@@ -2013,9 +2185,13 @@ export interface operations {
             };
             401: components["responses"]["401_unauthorized"];
             403: components["responses"]["403_forbidden"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
             426: components["responses"]["426_invalid"];
-            503: components["responses"]["503_misconfigured"];
+            431: components["responses"]["431_too-large"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_ws_symbol: {
@@ -2046,9 +2222,13 @@ export interface operations {
             };
             401: components["responses"]["401_unauthorized"];
             403: components["responses"]["403_forbidden"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
             426: components["responses"]["426_invalid"];
-            503: components["responses"]["503_misconfigured"];
+            431: components["responses"]["431_too-large"];
+            503: components["responses"]["503_busy_misconfigured"];
         };
     };
 }

@@ -80,7 +80,10 @@ impl Operation {
 
 /// Describes a route.
 pub(super) fn describe(route: &Route) -> Operation {
-    let mut operation = of_action(route.action);
+    let mut operation = of_action(route.action)
+        .failing([Slug::Timeout, Slug::UnsupportedMediaType, Slug::Busy])
+        .failing_as(414, Slug::TooLarge)
+        .failing_as(431, Slug::TooLarge);
     operation.problems.push((503, Slug::Misconfigured));
     if route.need != Need::Nothing {
         operation.problems.push((401, Slug::Unauthorized));
