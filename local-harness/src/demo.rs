@@ -121,7 +121,7 @@ async fn put(symbol: &Symbol, csv: String, shared: &Arc<Shared>) -> Result<(), S
     match drive(next, &shared.registry, Upload::Memory(csv.into_bytes())).await {
         Outcome::Reply(reply) if reply.status < 300 => Ok(()),
         Outcome::Reply(reply) => Err(reply.body),
-        Outcome::Upgrade { .. } | Outcome::Static | Outcome::Abandoned => {
+        Outcome::Upgrade { .. } | Outcome::Static | Outcome::Abandoned(_) => {
             Err("no answer".to_owned())
         }
     }

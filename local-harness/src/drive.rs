@@ -9,7 +9,7 @@ use signalroom_core::room::socket::Hello;
 
 use crate::clock;
 use crate::room::Registry;
-use crate::upload::Upload;
+use crate::upload::{Unread, Upload};
 
 /// What a request comes to.
 pub(crate) enum Outcome {
@@ -27,7 +27,7 @@ pub(crate) enum Outcome {
     /// A static file, or nothing.
     Static,
     /// The body did not come.
-    Abandoned,
+    Abandoned(Unread),
 }
 
 /// Goes on until there is an outcome. `upload` is the request's body.
@@ -48,8 +48,8 @@ pub(crate) async fn drive(mut next: Next, registry: &Arc<Registry>, mut upload: 
                 };
             }
             Next::Body { limit, then } => match upload.read(limit).await {
-                Some(body) => then(body, clock::now()),
-                None => return Outcome::Abandoned,
+                Ok(body) => then(body, clock::now()),
+                Err(why) => return Outcome::Abandoned(why),
             },
             Next::Call { calls, then } => {
                 let asked = calls.into_iter().map(|(room, call)| {

@@ -4,35 +4,42 @@
 //! tokens.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use signalroom_core::api;
+use signalroom_core::api::problem::{Problem, Slug};
 use signalroom_core::config::Config;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::clock;
 use crate::drive::{self, Outcome};
+use crate::limits::{Limits, Slot, Slots};
+use crate::pace::{Overdue, paced};
 use crate::page::Page;
 use crate::phase::{Phase, Phases};
-use crate::random;
 use crate::room::{self, Accepted, Registry};
-use crate::upload::Upload;
+use crate::upload::{Unread, Upload};
+use crate::{clock, handshake, random};
 
-/// Largest request line and headers, bytes.
-const MAX_HEAD: usize = 64 * 1024;
-/// How long a client may take to send its headers, and keep a connection without a request.
-const HEAD_DEADLINE: Duration = Duration::from_secs(60);
+/// What is taken in of a request line and headers at all, bytes; the core refuses less. Beyond it
+/// hyper answers 431 by itself.
+const MAX_HEAD: usize = 48 * 1024;
+/// How long a refused client may take to read why, and how many may do so at a time.
+const GOODBYE: Duration = Duration::from_secs(1);
+const GOODBYES: usize = 64;
 /// How long requests under way have once the server stops.
 pub(crate) const DRAIN_DEADLINE: Duration = Duration::from_secs(4);
 
@@ -45,6 +52,16 @@ pub(crate) struct Shared {
     /// Whether the data are made up, which every answer then says.
     pub(crate) generated: bool,
     pub(crate) page: Page,
+    pub(crate) limits: Limits,
+    pub(crate) slots: Arc<Slots>,
+}
+
+/// What keeps a stopping server waiting, and others out: a connection, until all its clones are
+/// dropped.
+#[derive(Debug, Clone)]
+struct Alive {
+    _connections: mpsc::Sender<()>,
+    _slot: Arc<Slot>,
 }
 
 /// Marks answers about generated data.
@@ -54,9 +71,10 @@ pub const DATA_HEADER: &str = "x-signalroom-data";
 pub(crate) async fn accept(
     listener: TcpListener,
     shared: Arc<Shared>,
-    alive: tokio::sync::mpsc::Sender<()>,
+    connections: mpsc::Sender<()>,
 ) {
     let mut phases = shared.phases.clone();
+    let goodbyes = Arc::new(Semaphore::new(GOODBYES));
     loop {
         let accepted = tokio::select! {
             () = phases.reached(Phase::Draining) => return,
@@ -64,11 +82,18 @@ pub(crate) async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let (shared, alive) = (Arc::clone(&shared), alive.clone());
-                tokio::spawn(async move {
-                    connection(stream, peer, shared, alive.clone()).await;
-                    drop(alive);
-                });
+                if let Some(slot) = shared.slots.take(peer.ip()) {
+                    let alive = Alive {
+                        _connections: connections.clone(),
+                        _slot: Arc::new(slot),
+                    };
+                    tokio::spawn(connection(stream, peer, Arc::clone(&shared), alive));
+                } else if let Ok(permit) = Arc::clone(&goodbyes).try_acquire_owned() {
+                    tokio::spawn(async move {
+                        dismiss(stream, &api::busy()).await;
+                        drop(permit);
+                    });
+                }
             }
             // Out of descriptors, or a connection that was gone at once: the next may work.
             Err(error) => {
@@ -79,17 +104,14 @@ pub(crate) async fn accept(
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    shared: Arc<Shared>,
-    alive: tokio::sync::mpsc::Sender<()>,
-) {
+async fn connection(stream: TcpStream, peer: SocketAddr, shared: Arc<Shared>, alive: Alive) {
     // Frames are small and wanted at once.
     let _ = stream.set_nodelay(true);
     let mut phases = shared.phases.clone();
+    let limits = shared.limits;
+    let (stream, mut pace, turns) = paced(stream);
     let service = service_fn(|request| {
-        let (shared, alive) = (Arc::clone(&shared), alive.clone());
+        let (shared, alive, turn) = (Arc::clone(&shared), alive.clone(), turns.begin());
         async move {
             let generated = shared.generated;
             let mut answer = answer(request, peer, shared, alive).await;
@@ -97,36 +119,80 @@ async fn connection(
                 let mark = HeaderValue::from_static("generated");
                 answer.headers_mut().insert(DATA_HEADER, mark);
             }
+            drop(turn);
             Ok::<_, Infallible>(answer)
         }
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_DEADLINE)
+        // Deadlines are kept here, where it is known what has come.
+        .header_read_timeout(None)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
     // Errors are the client's going away or not speaking HTTP: nothing to act on.
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = phases.reached(Phase::Draining) => {}
+    let overdue = tokio::select! {
+        _ = &mut connection => return,
+        overdue = pace.overdue(limits.head, limits.idle) => Some(overdue),
+        () = phases.reached(Phase::Draining) => None,
+    };
+    match overdue {
+        Some(Overdue::Opening) => {
+            if let Some(parts) = connection.into_parts() {
+                dismiss(parts.io.into_inner().into_inner(), &api::late()).await;
+            }
+        }
+        Some(Overdue::Otherwise) => {}
+        None => {
+            Pin::new(&mut connection).graceful_shutdown();
+            tokio::select! {
+                _ = timeout(DRAIN_DEADLINE, connection) => {}
+                () = phases.reached(Phase::Stopped) => {}
+            }
+        }
     }
-    connection.as_mut().graceful_shutdown();
-    tokio::select! {
-        _ = timeout(DRAIN_DEADLINE, connection) => {}
-        () = phases.reached(Phase::Stopped) => {}
+}
+
+/// Tells a client why it is let go. It is heard out, else the kernel would discard the answer.
+async fn dismiss(mut stream: TcpStream, why: &api::Response) {
+    let answer = written(why);
+    let goodbye = async {
+        stream.write_all(answer.as_bytes()).await?;
+        stream.shutdown().await?;
+        let mut rest = [0; 1024];
+        while stream.read(&mut rest).await? > 0 {}
+        Ok::<(), io::Error>(())
+    };
+    // A client that is gone, or does not listen, needs no answer.
+    let _ = timeout(GOODBYE, goodbye).await;
+}
+
+/// An answer as it travels, for a connection that hyper does not serve.
+fn written(reply: &api::Response) -> String {
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut text = format!("HTTP/1.1 {status}\r\n");
+    for (name, value) in &reply.headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
     }
+    let bytes = reply.body.len();
+    text.push_str(&format!(
+        "content-length: {bytes}\r\nconnection: close\r\n\r\n"
+    ));
+    text + &reply.body
 }
 
 async fn answer(
     mut request: Request<Incoming>,
     peer: SocketAddr,
     shared: Arc<Shared>,
-    alive: tokio::sync::mpsc::Sender<()>,
+    alive: Alive,
 ) -> Response<Full<Bytes>> {
     let upgrade = hyper::upgrade::on(&mut request);
     let (head, incoming) = request.into_parts();
+    if let Err(problem) = handshake::judge(&head) {
+        // Whoever disagrees with us about a request may disagree about where it ends.
+        return closing(problem.into());
+    }
     let asked = api::Request {
         method: head.method.clone(),
         path: head.uri.path().to_owned(),
@@ -140,6 +206,7 @@ async fn answer(
     let upload = Upload::Wire {
         incoming,
         expects: head.headers.contains_key(header::EXPECT),
+        limits: shared.limits,
     };
     match drive::drive(next, &shared.registry, upload).await {
         Outcome::Reply(reply) => response(reply),
@@ -147,14 +214,19 @@ async fn answer(
             let path = head.uri.path();
             shared.page.serve(&head.method, path, &head.headers)
         }
-        Outcome::Abandoned => plain(StatusCode::BAD_REQUEST, "the body did not arrive\n"),
+        Outcome::Abandoned(Unread::Late) => closing(api::late()),
+        Outcome::Abandoned(Unread::Broken) => {
+            let problem = Problem::new(Slug::Invalid, "The body did not arrive as announced.");
+            closing(problem.status(400).into())
+        }
         Outcome::Upgrade {
             room,
             hello,
             protocol,
         } => {
-            let Some(switch) = switching(&head.headers, protocol) else {
-                return plain(StatusCode::BAD_REQUEST, "not a WebSocket handshake\n");
+            let switch = match handshake::switching(&head, protocol) {
+                Ok(switch) => switch,
+                Err(problem) => return response(problem.into()),
             };
             tokio::spawn(async move {
                 // An error is a client that went away between request and upgrade.
@@ -170,6 +242,14 @@ async fn answer(
     }
 }
 
+/// An answer after which the connection ends.
+fn closing(reply: api::Response) -> Response<Full<Bytes>> {
+    let mut response = response(reply);
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
+    response
+}
+
 fn response(reply: api::Response) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(reply.body));
     *response.status_mut() =
@@ -183,29 +263,6 @@ fn response(reply: api::Response) -> Response<Full<Bytes>> {
         }
     }
     response
-}
-
-/// The answer that turns the connection into a WebSocket, if that was asked for.
-fn switching(headers: &HeaderMap, protocol: Option<&'static str>) -> Option<Response<Full<Bytes>>> {
-    let version = headers.get(header::SEC_WEBSOCKET_VERSION)?;
-    let key = headers.get(header::SEC_WEBSOCKET_KEY)?;
-    if version != "13" {
-        return None;
-    }
-    let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes())).ok()?;
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    if let Some(protocol) = protocol {
-        headers.insert(
-            header::SEC_WEBSOCKET_PROTOCOL,
-            HeaderValue::from_static(protocol),
-        );
-    }
-    Some(response)
 }
 
 /// A plain-text answer.

@@ -9,7 +9,10 @@ mod demo;
 mod drive;
 mod files;
 pub mod follow;
+mod handshake;
 mod http;
+mod limits;
+mod pace;
 mod page;
 mod phase;
 pub mod random;
@@ -22,6 +25,7 @@ pub mod vars;
 
 pub use demo::Demo;
 pub use http::DATA_HEADER;
+pub use limits::Limits;
 pub use page::{Page, PageError, PageSource};
 pub use room::Hibernate;
 pub use server::{Options, Server, StartError};

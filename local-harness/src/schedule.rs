@@ -48,7 +48,7 @@ pub(crate) async fn scheduled(cron: &str, shared: &Shared) {
     match outcome {
         Outcome::Reply(reply) if reply.status < 400 => tell(cron, &reply.body),
         Outcome::Reply(reply) => tracing::warn!(cron, problem = reply.body, "run"),
-        Outcome::Upgrade { .. } | Outcome::Static | Outcome::Abandoned => {
+        Outcome::Upgrade { .. } | Outcome::Static | Outcome::Abandoned(_) => {
             tracing::error!(cron, "a run came to something that is no report");
         }
     }

@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::demo::{self, Demo};
 use crate::http::{self, DRAIN_DEADLINE, Shared};
+use crate::limits::{Limits, Slots};
 use crate::page::Page;
 use crate::phase::{Phase, Phases};
 use crate::room::{DRAIN_WINDOW, Hibernate, Registry, Settings, room_files};
@@ -51,6 +52,8 @@ pub struct Options {
     pub demo: bool,
     /// The page at `/` and `/signals`.
     pub page: Page,
+    /// What clients may take up.
+    pub limits: Limits,
 }
 
 /// Why the server did not start. One line each; nothing was overwritten.
@@ -140,6 +143,8 @@ impl Server {
             phases,
             generated: demo != Demo::Real,
             page: options.page,
+            limits: options.limits,
+            slots: Slots::new(&options.limits),
         });
         let (alive, connections) = mpsc::channel(1);
         tokio::spawn(http::accept(listener, Arc::clone(&shared), alive));

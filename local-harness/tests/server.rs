@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use futures_util::{SinkExt, StreamExt};
 use signalroom_core::auth::{Claims, Role, Secret, Verifier};
 use signalroom_harness::{
-    DATA_HEADER, Demo, Hibernate, Options, Page, PageSource, Server, StartError, clock,
+    DATA_HEADER, Demo, Hibernate, Limits, Options, Page, PageSource, Server, StartError, clock,
 };
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
@@ -32,6 +32,7 @@ fn options(data: &Path, hibernate: Hibernate) -> Options {
         cron: false,
         demo: false,
         page: Page::open(PageSource::Nowhere).expect("needs nothing"),
+        limits: Limits::default(),
     }
 }
 

@@ -10,7 +10,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use signalroom_core::auth::Role;
 use signalroom_core::cron::Cron;
-use signalroom_harness::{Demo, Hibernate, Options, Page, PageSource, Server};
+use signalroom_harness::{Demo, Hibernate, Limits, Options, Page, PageSource, Server};
 use signalroom_page_build::Project;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -67,6 +67,7 @@ impl Serve {
             cron: false,
             demo,
             page: page.clone(),
+            limits: Limits::of_this_process(),
         })
         .await?;
         server.schedule(crons);

@@ -2,7 +2,7 @@
 //! the harness's Rust API.
 
 use anyhow::{Context, Result};
-use signalroom_harness::{Hibernate, Options, Page, PageSource, Server};
+use signalroom_harness::{Hibernate, Limits, Options, Page, PageSource, Server};
 use signalroom_page_build::Project;
 use tokio::sync::OnceCell;
 
@@ -40,6 +40,7 @@ pub async fn start(start: &Start) -> Result<Running> {
         cron: false,
         demo: false,
         page: page().await?,
+        limits: Limits::default(),
     })
     .await
     .context("the harness in this process")?;

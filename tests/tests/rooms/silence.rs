@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use signalroom_core::wire::limits::{PING_INTERVAL_MS, SILENCE_MS};
-use signalroom_harness::{Hibernate, Options, Page, PageSource, Server};
+use signalroom_harness::{Hibernate, Limits, Options, Page, PageSource, Server};
 use signalroom_tests::client::socket::Opened;
 use signalroom_tests::client::{Dial, Minter, Role};
 use signalroom_tests::runner::{SECRET, vars};
@@ -35,6 +35,7 @@ async fn three_intervals_without_a_frame_close_4012_and_a_ping_counts() -> Resul
         cron: false,
         demo: false,
         page: Page::open(PageSource::Nowhere).expect("needs nothing"),
+        limits: Limits::default(),
     })
     .await?;
     let interval = Duration::from_millis(PING_INTERVAL_MS.into());
