@@ -7,7 +7,9 @@ mod assets;
 mod browser;
 mod build;
 mod deploy;
+mod fuzz;
 mod page;
+mod python;
 mod setup;
 mod shell;
 mod test;
@@ -31,6 +33,8 @@ usage: cargo xtask <command>
   screens                  take the pictures in docs/screens anew
   simulate [--seeds N] [--from S] | --seed N
                            rooms, feed, clients and cron under every fault; one seed step by step
+  fuzz [NAME] [--seconds N]
+                           libFuzzer on every parser or the named one, a minute each
   tidy                     the rules about crates and files that no compiler checks";
 
 fn main() -> ExitCode {
@@ -94,6 +98,7 @@ fn run(args: &[&str]) -> Result<ExitCode> {
             page::screens()?;
         }
         ["simulate", args @ ..] => simulate(args)?,
+        ["fuzz", args @ ..] => fuzz::run(args)?,
         ["test", parts @ ..] => return test::run(parts),
         ["help" | "--help" | "-h"] => println!("{USAGE}"),
         _ => bail!("{USAGE}"),

@@ -43,17 +43,22 @@ pub(crate) fn run() -> Result<()> {
 
 /// Does what is not done yet.
 pub(crate) fn ready() -> Result<Ready> {
-    let tools = shell::tools()?;
-    fs::create_dir_all(&tools)?;
-    // Clones share the tools, so only one of them installs at a time.
-    let lock = File::create(tools.join("setup.lock"))?;
-    lock.lock().context("cannot lock the tools folder")?;
+    let _lock = lock()?;
     Ok(Ready {
         compiler: compiler()?,
         worker_build: cargo_tool("worker-build", "worker-build", WORKER_BUILD)?,
         wasm_bindgen: cargo_tool("wasm-bindgen-cli", "wasm-bindgen", WASM_BINDGEN)?,
         npm_bin: npm_packages()?,
     })
+}
+
+/// Waits for the tools folder: clones share it, so only one of them installs at a time.
+pub(crate) fn lock() -> Result<File> {
+    let tools = shell::tools()?;
+    fs::create_dir_all(&tools)?;
+    let lock = File::create(tools.join("setup.lock"))?;
+    lock.lock().context("cannot lock the tools folder")?;
+    Ok(lock)
 }
 
 fn compiler() -> Result<Compiler> {
@@ -64,7 +69,7 @@ fn compiler() -> Result<Compiler> {
     wasm::install()
 }
 
-fn cargo_tool(package: &str, program: &str, version: &str) -> Result<PathBuf> {
+pub(crate) fn cargo_tool(package: &str, program: &str, version: &str) -> Result<PathBuf> {
     let folder = shell::tools()?.join(format!("{program}-{version}"));
     let installed = folder.join("bin").join(program);
     if !installed.exists() {

@@ -11,7 +11,7 @@ use anyhow::{Result, bail, ensure};
 use crate::build::{self, Profile};
 use crate::shell::{self, Watched};
 use crate::wasm::{Compiler, TARGET};
-use crate::{assets, browser, deploy, page, setup, tidy};
+use crate::{assets, browser, deploy, page, python, setup, tidy};
 
 /// Crates that are also compiled for the Worker.
 const WASM_CRATES: [&str; 6] = [
@@ -194,8 +194,10 @@ fn conformance(target: &str) -> Result<Count> {
         "--bin",
         "conformance",
     ];
-    let watched = shell::watch(shell::cargo().args(runner).args(["--", "--target", target]))?;
-    Ok(counted(&watched, last_line))
+    let mut command = shell::cargo();
+    command.args(runner).args(["--", "--target", target]);
+    command.env(python::VARIABLE, python::schemathesis()?);
+    Ok(counted(&shell::watch(&mut command)?, last_line))
 }
 
 /// As many seeds as the simulation takes by itself.

@@ -22,6 +22,7 @@ mod lists;
 mod page;
 mod processes;
 mod resume;
+mod schema;
 mod signals;
 mod slow;
 mod sockets;
@@ -38,6 +39,7 @@ pub fn cases() -> Vec<Case> {
         lists::cases(),
         approve::cases(),
         sockets::cases(),
+        schema::cases(),
         slow::cases(),
         tokens::cases(),
         filters::cases(),
