@@ -4,8 +4,10 @@
 //! once for both runtimes. An adapter loops: it reads a body, asks rooms, and hands the outcome
 //! to the continuation until there is a [`Response`], a socket to accept or a file to serve.
 
+mod audit;
 mod bounds;
 mod epochs;
+mod export;
 pub mod openapi;
 mod origin;
 mod params;
@@ -214,6 +216,8 @@ fn admitted(
         Action::PutBars => writes::put_bars(asked),
         Action::Run => Ok(writes::start_run(asked.config.watchlist.clone())),
         Action::Renew => epochs::renew(asked),
+        Action::Audit => audit::list(&asked),
+        Action::VerifyAudit => audit::verify(&asked),
         Action::LocalRun => writes::local_run(&asked),
         Action::Socket | Action::SymbolSocket => sockets::upgrade(asked),
     }
@@ -233,7 +237,9 @@ impl Asked {
     /// Who asks, for the record.
     fn caller(&self) -> Result<Caller, Problem> {
         let claims = self.claims.as_ref().ok_or_else(Problem::unauthorized)?;
-        let agent = origin::header(&self.request.headers, "user-agent").map(plain);
+        // What is no text is kept as far as it is: it tells of who asks all the same.
+        let agent = self.request.headers.get("user-agent");
+        let agent = agent.map(|agent| plain(&String::from_utf8_lossy(agent.as_bytes())));
         Ok(Caller {
             sub: claims.sub.clone(),
             role: claims.role,

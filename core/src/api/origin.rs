@@ -91,7 +91,7 @@ pub fn open_to(next: Next, origin: Origin) -> Next {
                     .push(("access-control-allow-origin", origin));
                 response
                     .headers
-                    .push(("access-control-expose-headers", "etag".to_owned()));
+                    .push(("access-control-expose-headers", "etag, link".to_owned()));
             }
             Next::Reply(response)
         }

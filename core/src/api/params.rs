@@ -11,7 +11,7 @@ use crate::time::{Millis, parse_date};
 use crate::wire::limits::{DEFAULT_LIMIT, MAX_LIMIT};
 
 /// A request's query parameters; of several with one name the first counts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Params(Vec<(String, String)>);
 
 impl Params {
@@ -90,16 +90,32 @@ impl Params {
     /// # Errors
     /// A problem that names the parameter.
     pub fn page(&self) -> Result<Page, Problem> {
+        Ok(Page {
+            limit: self.limit()?,
+            cursor: self.position("cursor", "the next_cursor of the page before")?,
+        })
+    }
+
+    /// `limit`, or how many there are without it.
+    ///
+    /// # Errors
+    /// A problem that names the parameter.
+    pub fn limit(&self) -> Result<u32, Problem> {
         let limit = self.with("limit", "a whole number from 1 to 500", |text| {
             text.parse()
                 .ok()
                 .filter(|limit| (1..=MAX_LIMIT).contains(limit))
         })?;
-        let cursor = self.position("cursor", "the next_cursor of the page before")?;
-        Ok(Page {
-            limit: limit.unwrap_or(DEFAULT_LIMIT),
-            cursor,
-        })
+        Ok(limit.unwrap_or(DEFAULT_LIMIT))
+    }
+
+    /// These parameters with another text under one name, as a query.
+    pub fn with_text(&self, name: &str, text: &str) -> String {
+        let others = self.0.iter().filter(|(key, _)| key != name);
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(others)
+            .append_pair(name, text)
+            .finish()
     }
 
     /// A whole number that the database can hold.

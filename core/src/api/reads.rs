@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::problem::{Problem, Slug};
-use super::{Asked, Next, Response, failed, mixed_up, origin};
+use super::problem::Problem;
+use super::{Asked, Next, Response, export, failed, mixed_up, origin};
 use crate::room::call::{ApprovalFilter, Call, CallError, Page, Reject, Reply, Slice};
 use crate::room::log::json;
 use crate::room::name::RoomName;
@@ -163,13 +163,6 @@ pub(super) fn history(asked: Asked) -> Result<Next, Problem> {
 }
 
 pub(super) fn approvals(asked: Asked) -> Result<Next, Problem> {
-    let accept = origin::header(&asked.request.headers, "accept").unwrap_or_default();
-    if accept.to_ascii_lowercase().contains("text/csv") {
-        return Err(Problem::new(
-            Slug::NotImplemented,
-            "There is no CSV export yet; ask for JSON.",
-        ));
-    }
     let params = &asked.params;
     let filter = ApprovalFilter {
         // On a symbol's own route the path says which.
@@ -186,22 +179,25 @@ pub(super) fn approvals(asked: Asked) -> Result<Next, Problem> {
         Reply::Approvals(slice) => Some(slice),
         _ => None,
     };
-    Ok(list(
-        asked,
-        Call::Approvals { filter, page },
-        approvals,
-        |slice| {
-            let next_cursor = cursor(&slice);
-            let approvals = slice.items;
-            Response::json(
-                200,
-                &ApprovalList {
-                    approvals,
-                    next_cursor,
-                },
-            )
-        },
-    ))
+    let call = Call::Approvals { filter, page };
+    if export::accepts(&asked.request.headers, &["text/csv"]) {
+        let page_url = export::PageUrl::of(&asked);
+        return Ok(list(asked, call, approvals, move |slice| {
+            let next = cursor(&slice);
+            export::approvals(&slice.items, &page_url, next.as_deref())
+        }));
+    }
+    Ok(list(asked, call, approvals, |slice| {
+        let next_cursor = cursor(&slice);
+        let approvals = slice.items;
+        Ok(Response::json(
+            200,
+            &ApprovalList {
+                approvals,
+                next_cursor,
+            },
+        ))
+    }))
 }
 
 pub(super) fn bars(asked: Asked) -> Result<Next, Problem> {
@@ -214,7 +210,7 @@ pub(super) fn bars(asked: Asked) -> Result<Next, Problem> {
     Ok(list(asked, Call::Bars { from, to, page }, bars, |slice| {
         let next_cursor = cursor(&slice);
         let bars = slice.items;
-        Response::json(200, &BarList { bars, next_cursor })
+        Ok(Response::json(200, &BarList { bars, next_cursor }))
     }))
 }
 
@@ -224,15 +220,15 @@ fn list<T: 'static>(
     asked: Asked,
     call: Call,
     pick: fn(Reply) -> Option<Slice<T>>,
-    render: fn(Slice<T>) -> Response,
+    render: impl FnOnce(Slice<T>) -> Result<Response, Problem> + Send + 'static,
 ) -> Next {
     let (symbol, watched) = (asked.symbol.clone(), asked.watched());
     super::ask(asked.room(), call, move |reply| match reply {
-        Ok(reply) => pick(reply).map(render).ok_or_else(mixed_up),
-        Err(CallError::Reject(Reject::UnknownSymbol)) if watched => Ok(render(Slice {
+        Ok(reply) => pick(reply).ok_or_else(mixed_up).and_then(render),
+        Err(CallError::Reject(Reject::UnknownSymbol)) if watched => render(Slice {
             items: Vec::new(),
             next: None,
-        })),
+        }),
         Err(error) => Err(failed(error, symbol.as_ref(), watched)),
     })
 }

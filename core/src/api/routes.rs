@@ -37,6 +37,10 @@ pub enum Action {
     Run,
     /// New epochs, after a backup was restored.
     Renew,
+    /// The rooms' records.
+    Audit,
+    /// Whether they are whole.
+    VerifyAudit,
     /// A scheduled run now, without a token, on local runtimes.
     LocalRun,
     /// The feed's socket.
@@ -246,15 +250,15 @@ pub static ROUTES: &[Route] = &[
         GET,
         "/api/v1/audit",
         Need::Administer,
-        Action::Planned,
-        "The audit log",
+        Action::Audit,
+        "Who did what, hash-chained",
     ),
     route(
         GET,
         "/api/v1/audit/verify",
         Need::Administer,
-        Action::Planned,
-        "Checks the audit log",
+        Action::VerifyAudit,
+        "Whether the audit log is whole",
     ),
     route(
         GET,

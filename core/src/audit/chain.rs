@@ -68,6 +68,54 @@ pub struct Broken {
     pub reason: Breach,
 }
 
+/// What a record is checked against beside itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// What the room noted as its newest row.
+    pub noted: Option<Head>,
+    /// Rows the feed was told of, ascending.
+    pub witnessed: &'a [Head],
+}
+
+impl Known<'_> {
+    /// Checks a row that is whole against what the feed was told.
+    ///
+    /// # Errors
+    /// [`Broken`] names the row.
+    pub fn check(&self, row: &Head) -> Result<(), Broken> {
+        let place = self.witnessed.binary_search_by_key(&row.n, |head| head.n);
+        match place {
+            Ok(at) if self.witnessed[at].hash != row.hash => Err(Broken {
+                n: row.n,
+                reason: Breach::Replaced,
+            }),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Checks where a record ends, all of whose rows are whole.
+    ///
+    /// # Errors
+    /// [`Broken`] names the first row that should be there, or should not.
+    pub fn check_end(&self, last: &Head) -> Result<(), Broken> {
+        let broken = |n, reason| Err(Broken { n, reason });
+        let noted = self.noted.unwrap_or(Head::START);
+        let newest = self
+            .witnessed
+            .last()
+            .map_or(noted.n, |it| it.n.max(noted.n));
+        if newest > last.n {
+            broken(last.n + 1, Breach::CutOff)
+        } else if noted.n < last.n {
+            broken(noted.n + 1, Breach::Misplaced)
+        } else if noted.hash != last.hash {
+            broken(last.n, Breach::Replaced)
+        } else {
+            Ok(())
+        }
+    }
+}
+
 /// Checks that `record` is whole and follows `before`; gives the new head.
 ///
 /// # Errors

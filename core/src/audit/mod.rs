@@ -15,7 +15,7 @@ use crate::room::log::json;
 use crate::room::name::RoomName;
 use crate::time::Millis;
 pub use canonical::{canonical, is_canonical};
-pub use chain::{Breach, Broken, Head, follow};
+pub use chain::{Breach, Broken, Head, Known, follow};
 pub use hash::{Hash, InvalidHash};
 
 /// The version of the rules a row is hashed under.

@@ -3,6 +3,7 @@
 use super::call::{Call, Caller, Proposal, Reject, Reply, Slice};
 use super::effects::Effects;
 use super::feed;
+use super::inspect;
 use super::record::Act;
 use super::socket::ConnId;
 use super::symbol_room::{SymbolRoom, Turn};
@@ -29,6 +30,15 @@ impl Room {
             _ => {}
         }
         let sql = self.readable(sql);
+        match &call {
+            Call::Audit { oldest_first, page } => return self.audit(*oldest_first, *page, sql),
+            Call::CheckAudit {
+                from,
+                until,
+                witnessed,
+            } => return self.check_audit(*from, *until, witnessed, sql),
+            _ => {}
+        }
         let mut published = Vec::new();
         let reply = match &mut self.kind {
             Kind::Symbol(room) => {
@@ -60,6 +70,10 @@ impl Room {
                 }
                 Call::Plan { watchlist } => Reply::Planned(feed.plan(&watchlist, now, sql, fx)?),
                 Call::Sources { page } => Reply::Sources(feed_store::sources(page, sql)?),
+                Call::Known { after, limit } => {
+                    Reply::Known(feed_store::sources_after(after.as_ref(), limit, sql)?)
+                }
+                Call::Witnessed { rooms } => Reply::Witnessed(inspect::witnessed(&rooms, sql)?),
                 Call::City | Call::Finish => {
                     self.refresh_city(now, sql, fx)?;
                     let city = self.city().ok_or(Reject::Misdirected)?;
@@ -72,6 +86,8 @@ impl Room {
                 | Call::History { .. }
                 | Call::Look
                 | Call::Renew { .. }
+                | Call::Audit { .. }
+                | Call::CheckAudit { .. }
                 | Call::Approve(_) => return Err(Reject::Misdirected.into()),
             },
         };
@@ -212,6 +228,10 @@ fn call_symbol(room: &mut SymbolRoom, call: Call, turn: &mut Turn<'_>) -> Result
         | Call::Sources { .. }
         | Call::Look
         | Call::Renew { .. }
+        | Call::Audit { .. }
+        | Call::CheckAudit { .. }
+        | Call::Witnessed { .. }
+        | Call::Known { .. }
         | Call::Finish => Err(Reject::Misdirected.into()),
     }
 }

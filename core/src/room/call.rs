@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::name::RoomName;
 use super::signal::{Approval, Signal, SignalId, Status};
+use crate::audit::{Broken, Head, Record};
 use crate::auth::Role;
 use crate::signals::Suggestion;
 use crate::signals::bar::Bar;
@@ -186,6 +187,34 @@ pub enum Call {
     },
     /// Feed: a run has ended; bring derived state up to date.
     Finish,
+    /// Any room: its record.
+    Audit {
+        /// Whether the oldest row comes first.
+        oldest_first: bool,
+        /// Which slice; the cursor is the last row already read.
+        page: Page,
+    },
+    /// Any room: check a part of its record; how much that is the room decides.
+    CheckAudit {
+        /// The last row that was found whole.
+        from: Head,
+        /// Up to which row, for a part of `witnessed`.
+        until: Option<i64>,
+        /// Rows after `from` that the feed was told of, ascending.
+        witnessed: Vec<Head>,
+    },
+    /// Feed: the rows it was told of each of these rooms' records, after some row.
+    Witnessed {
+        /// The rooms, each with the row.
+        rooms: Vec<(RoomName, i64)>,
+    },
+    /// Feed: the symbols it knows, by name, after one of them.
+    Known {
+        /// The one before; none for the first.
+        after: Option<Symbol>,
+        /// How many at most.
+        limit: u32,
+    },
 }
 
 impl Call {
@@ -206,7 +235,11 @@ impl Call {
             | Self::City
             | Self::Plan { .. }
             | Self::Sources { .. }
-            | Self::Finish => None,
+            | Self::Finish
+            | Self::Audit { .. }
+            | Self::CheckAudit { .. }
+            | Self::Witnessed { .. }
+            | Self::Known { .. } => None,
         }
     }
 }
@@ -375,6 +408,17 @@ pub enum Computed {
     InsufficientHistory,
 }
 
+/// How a part of a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// The last row that is whole.
+    pub head: Head,
+    /// Whether there is more to check after it.
+    pub more: bool,
+    /// What is wrong with the next.
+    pub broken: Option<Broken>,
+}
+
 /// The state of the whole desk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -442,6 +486,15 @@ pub enum Reply {
     Renewed(Position),
     /// To `Sources`.
     Sources(Slice<Symbol>),
+    /// To `Audit`.
+    Audit(Slice<Record>),
+    /// To `CheckAudit`.
+    AuditChecked(Checked),
+    /// To `Witnessed`, room by room: at most [`MAX_WITNESSED`](crate::wire::limits::MAX_WITNESSED)
+    /// rows of each, ascending.
+    Witnessed(Vec<Vec<Head>>),
+    /// To `Known`.
+    Known(Vec<Symbol>),
 }
 
 impl Reply {

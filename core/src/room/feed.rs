@@ -91,10 +91,7 @@ impl Feed {
                 }
                 fx.write(feed::retire(&push.source, &ended.epoch));
                 retire_ancestors(push, fx);
-                // What a backup does not hold was not cut off by somebody.
-                if let Some(tip) = push.audit.filter(|tip| tip.since > 0) {
-                    fx.write(audit::forget_from(&push.source, tip.since));
-                }
+                forget_what_no_backup_holds(push, &ended.epoch, fx);
                 Source {
                     seq: common(ended, &push.lineage),
                     feed_seq: ended.feed_seq,
@@ -110,7 +107,7 @@ impl Feed {
         if let Some(Tip { head, .. }) = push.audit
             && (!goes_on || audit::witnessed(&push.source, sql)? < head.n)
         {
-            fx.write(audit::witness(&push.source, &head));
+            fx.write(audit::witness(&push.source, &push.epoch, &head));
         }
         let mut published = Vec::new();
         for entry in &push.entries {
@@ -230,6 +227,19 @@ fn retire_ancestors(push: &Push, fx: &mut Effects) {
     for ancestor in &push.lineage {
         fx.write(feed::retire(&push.source, &ancestor.epoch));
     }
+}
+
+/// A log that goes on under a new epoch goes on from a backup, and so does its record: what that
+/// has not got was not cut off by somebody. A log without ancestors was lost, and its record is
+/// missed for ever.
+fn forget_what_no_backup_holds(push: &Push, ended: &str, fx: &mut Effects) {
+    let renewed = push.audit.filter(|tip| tip.since > 0);
+    let Some(tip) = renewed.filter(|_| !push.lineage.is_empty()) else {
+        return;
+    };
+    let ancestors = push.lineage.iter().map(|it| it.epoch.as_str());
+    let epochs: Vec<&str> = ancestors.chain([ended]).collect();
+    fx.write(audit::forget_from(&push.source, tip.since, &epochs));
 }
 
 /// What is known of a source at its first batch.

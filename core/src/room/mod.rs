@@ -11,6 +11,7 @@ pub mod call;
 mod connect;
 pub mod effects;
 mod feed;
+mod inspect;
 mod listeners;
 pub mod log;
 pub mod name;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Columns, Row, Sql, SqlError, Statement};
 use crate::audit::{Hash, Head, Record};
-use crate::room::log::raw;
+use crate::room::log::{json, raw};
 use crate::room::name::RoomName;
 use crate::time::Millis;
 
@@ -148,10 +148,18 @@ fn readable(room: &RoomName, row: &Row) -> Result<Result<Record, Unreadable>, Sq
 }
 
 fn record(room: &RoomName, row: &Row) -> Result<Record, SqlError> {
+    let details = raw(row, 7)?;
+    // Spaces around it are lost on the way, and no row of ours has them.
+    if details.get() != row.text(7)? {
+        return Err(SqlError::Decode {
+            column: 7,
+            expected: "JSON alone",
+        });
+    }
     Ok(Record {
         action: row.text(6)?.to_owned(),
         at: Millis(row.integer(1)?),
-        details: raw(row, 7)?,
+        details,
         hash: row.parsed(10, "a hash")?,
         ip: row.maybe_text(4)?.map(str::to_owned),
         n: row.integer(0)?,
@@ -177,23 +185,56 @@ pub fn witnessed(name: &RoomName, sql: &dyn Sql) -> Result<i64, SqlError> {
     Ok(newest.transpose()?.flatten().unwrap_or(0))
 }
 
+/// The rows of `name`'s record after `n` that the feed was told of, ascending, at most `limit`.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn witnessed_after(
+    name: &RoomName,
+    n: i64,
+    limit: i64,
+    sql: &dyn Sql,
+) -> Result<Vec<Head>, SqlError> {
+    let rows = sql.query(
+        "SELECT n, hash FROM witnessed WHERE name = ? AND n > ? ORDER BY n \
+         LIMIT CAST(? AS INTEGER)",
+        &[name.to_string().into(), n.into(), limit.into()],
+    )?;
+    rows.iter()
+        .map(|row| {
+            Ok(Head {
+                n: row.integer(0)?,
+                // What the feed was told and somebody made unreadable fits no row.
+                hash: row.text(1)?.parse().unwrap_or(Hash::ZERO),
+            })
+        })
+        .collect()
+}
+
 /// Remembers what a room's newest row is. What is known of that place stays: it is what the room
 /// said first.
-pub fn witness(name: &RoomName, head: &Head) -> Statement {
+pub fn witness(name: &RoomName, epoch: &str, head: &Head) -> Statement {
     Statement::new(
-        "INSERT OR IGNORE INTO witnessed (name, n, hash) VALUES (?, ?, ?)",
+        "INSERT OR IGNORE INTO witnessed (name, n, hash, epoch) VALUES (?, ?, ?, ?)",
         vec![
             name.to_string().into(),
             head.n.into(),
             head.hash.to_string().into(),
+            epoch.into(),
         ],
     )
 }
 
-/// Forgets the rows from `n` on of a record that goes on from a backup.
-pub fn forget_from(name: &RoomName, n: i64) -> Statement {
+/// Forgets the rows from `n` on that were told of in these epochs: the record goes on from a
+/// backup that has not got them.
+pub fn forget_from(name: &RoomName, n: i64, epochs: &[&str]) -> Statement {
     Statement::new(
-        "DELETE FROM witnessed WHERE name = ? AND n >= ?",
-        vec![name.to_string().into(), n.into()],
+        "DELETE FROM witnessed WHERE name = ? AND n >= ? \
+         AND epoch IN (SELECT value FROM json_each(?))",
+        vec![
+            name.to_string().into(),
+            n.into(),
+            json(&epochs).get().into(),
+        ],
     )
 }

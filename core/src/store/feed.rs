@@ -202,6 +202,23 @@ pub fn sources(page: Page, sql: &dyn Sql) -> Result<Slice<Symbol>, SqlError> {
     })
 }
 
+/// The symbols the feed knows after `after`, by name, at most `limit`.
+///
+/// # Errors
+/// [`SqlError`] from the database.
+pub fn sources_after(
+    after: Option<&Symbol>,
+    limit: u32,
+    sql: &dyn Sql,
+) -> Result<Vec<Symbol>, SqlError> {
+    let after = after.map(|symbol| RoomName::Symbol(symbol.clone()).to_string());
+    let rows = sql.query(
+        "SELECT name FROM sources WHERE name > ? ORDER BY name LIMIT CAST(? AS INTEGER)",
+        &[after.unwrap_or_default().into(), i64::from(limit).into()],
+    )?;
+    rows.iter().map(symbol_of).collect()
+}
+
 /// The trusts of all symbols that have all three, in the order of their names: sums of them
 /// are the same on every runtime.
 ///

@@ -85,10 +85,10 @@ const FEED_2: Step = &[
 
 const FEED_3: Step = &[
     AUDIT,
-    // Rows of other rooms' records, as the feed was told of them: a record that was cut short or
-    // written anew differs from them.
+    // Rows of other rooms' records, as the feed was told of them in that epoch: a record that was
+    // cut short or written anew differs from them.
     "CREATE TABLE witnessed (name TEXT NOT NULL, n INTEGER NOT NULL, hash TEXT NOT NULL, \
-     PRIMARY KEY (name, n)) STRICT, WITHOUT ROWID",
+     epoch TEXT NOT NULL, PRIMARY KEY (name, n)) STRICT, WITHOUT ROWID",
 ];
 
 fn steps(name: &RoomName) -> &'static [Step] {

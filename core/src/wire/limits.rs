@@ -64,6 +64,12 @@ pub const DEFAULT_LIMIT: u32 = 50;
 /// Items of a list at most.
 pub const MAX_LIMIT: u32 = 500;
 
+/// Rows of a record that are checked in one turn of its room.
+pub const MAX_CHECKED: i64 = 1000;
+
+/// Rows of one record that the feed tells of at once.
+pub const MAX_WITNESSED: i64 = 500;
+
 /// Events in one batch between rooms.
 pub const MAX_PUSH_ENTRIES: i64 = 200;
 

@@ -201,6 +201,8 @@ pub(crate) fn requests(operation: &Operation) -> Vec<Asked> {
         with_header("x-long", &"x".repeat(40_000)),
         with_query("x".repeat(10_000)),
         with_query("compute=now".into()),
+        with_query("symbol=QQQ".into()),
+        with_query("room=symbol/QQQ&format=jsonl".into()),
         with_body(None),
         with_body(Some("{")),
         with_body(Some("7")),

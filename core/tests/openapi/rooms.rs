@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
+use signalroom_core::audit::{Breach, Broken, Hash, Head, Record};
 use signalroom_core::room::call::{
-    BarCounts, Call, CallError, City, Computed, Plan, Position, Reject, Reply, Slice, Stale,
+    BarCounts, Call, CallError, Checked, City, Computed, Plan, Position, Reject, Reply, Slice,
+    Stale,
 };
+use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::{Approval, Signal, SignalId, Status};
 use signalroom_core::signals::city::CityMood;
 use signalroom_core::signals::{Bar, Suggestion, evaluate, parse_csv};
@@ -53,6 +56,23 @@ fn symbol() -> Symbol {
 
 fn bars(csv: &str) -> Vec<Bar> {
     parse_csv(csv.as_bytes(), NOW.date()).unwrap().bars
+}
+
+fn record() -> Record {
+    Record {
+        action: "approval".to_owned(),
+        at: NOW,
+        details: raw(&serde_json::json!({ "signal_id": ID, "note": null })),
+        hash: Hash::of(b"this row"),
+        ip: None,
+        n: 4,
+        prev: Hash::ZERO,
+        role: "admin".to_owned(),
+        room: RoomName::Symbol(symbol()),
+        sub: "ann".to_owned(),
+        user_agent: Some("curl".to_owned()),
+        v: 1,
+    }
 }
 
 fn approval() -> Approval {
@@ -136,9 +156,10 @@ fn refusal(call: &Call, mood: Mood) -> Option<Reject> {
     let reads_signal = matches!(call, Call::Latest | Call::History { .. });
     let of_symbol = reads_signal || matches!(call, Call::Bars { .. } | Call::Compute);
     let decides = matches!(call, Call::Approve(_));
+    let of_record = matches!(call, Call::Audit { .. } | Call::CheckAudit { .. });
     let current = || Box::new(signals().remove(0));
     match mood {
-        Mood::Unknown if of_symbol => Some(Reject::UnknownSymbol),
+        Mood::Unknown if of_symbol || of_record => Some(Reject::UnknownSymbol),
         Mood::NoSignal if reads_signal || decides => Some(Reject::NoSignal),
         Mood::Insufficient if reads_signal => {
             let evaluation = evaluate(&bars(include_str!("../fixtures/hole.csv")));
@@ -203,6 +224,30 @@ pub(crate) fn reply(call: &Call, mood: Mood, feed: bool) -> Result<Reply, CallEr
         Call::Look => Reply::Looked { overdue: true },
         Call::Renew { .. } => Reply::Renewed(position()),
         Call::Sources { .. } => Reply::Sources(slice(vec![symbol()], mood)),
+        // One room after the feed, and none after that.
+        Call::Known { after, .. } => Reply::Known(match after {
+            Some(_) => Vec::new(),
+            None => vec![symbol()],
+        }),
+        Call::Audit { .. } => Reply::Audit(match mood {
+            Mood::Decided => Slice {
+                items: Vec::new(),
+                next: None,
+            },
+            _ => slice(vec![record()], mood),
+        }),
+        Call::Witnessed { rooms } => Reply::Witnessed(vec![Vec::new(); rooms.len()]),
+        Call::CheckAudit { .. } => Reply::AuditChecked(Checked {
+            head: Head {
+                n: 3,
+                hash: Hash::of(b"a row"),
+            },
+            more: false,
+            broken: matches!(mood, Mood::Decided).then_some(Broken {
+                n: 4,
+                reason: Breach::CutOff,
+            }),
+        }),
         Call::Receive(_) => unreachable!("only rooms send it"),
     })
 }

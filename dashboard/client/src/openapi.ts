@@ -30,7 +30,7 @@ export interface paths {
         };
         /**
          * Everybody's decisions, newest first
-         * @description JSON only: an `Accept` that names `text/csv` is answered 501.
+         * @description As CSV where `Accept` names `text/csv`. A cell that a spreadsheet would run gets a `'` in front.
          */
         get: operations["get_approvals"];
         put?: never;
@@ -65,7 +65,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The audit log */
+        /**
+         * Who did what, hash-chained
+         * @description Decisions, refused decisions, imports of bars, revoked tokens and new epochs, each row with the hash of the one before: `docs/audit.md` says how to check them. JSON has a room's newest row first; JSON Lines, by `format` or an `Accept` that names `application/jsonl`, its oldest. Without `symbol` or `room`: the feed's, then every symbol's by name.
+         */
         get: operations["get_audit"];
         put?: never;
         post?: never;
@@ -82,7 +85,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Checks the audit log */
+        /**
+         * Whether the audit log is whole
+         * @description Recomputes every hash of each room's record, and compares with what the feed was told of it. `broken` names the first row that is not as it was written. Without `symbol` or `room`: the feed, and by pages of rooms every symbol.
+         */
         get: operations["get_audit_verify"];
         put?: never;
         post?: never;
@@ -275,7 +281,7 @@ export interface paths {
         };
         /**
          * A symbol's decisions, newest first
-         * @description JSON only: an `Accept` that names `text/csv` is answered 501.
+         * @description As CSV where `Accept` names `text/csv`. A cell that a spreadsheet would run gets a `'` in front.
          */
         get: operations["get_signals_symbol_approvals"];
         put?: never;
@@ -540,6 +546,77 @@ export interface components {
             feed: components["schemas"]["Position"] | null;
             /** @description Where the decision is in the symbol room's log. */
             room: components["schemas"]["Position"];
+        };
+        /**
+         * @description What is wrong with a row.
+         * @enum {string}
+         */
+        AuditBreach: "changed" | "removed" | "misplaced" | "cut-off" | "replaced";
+        /** @description The first row of a record that is not as it was written. */
+        AuditBroken: {
+            /**
+             * Format: int64
+             * @description Its place.
+             */
+            n: number;
+            /** @description What is wrong with it. */
+            reason: components["schemas"]["AuditBreach"];
+        };
+        /**
+         * @description A row of a room's record. Its members are in the order of their names, so that it serialises
+         *     to its canonical form.
+         */
+        AuditEntry: {
+            /**
+             * @description What was done.
+             * @example approval
+             */
+            action: string;
+            /** @description When it was done. */
+            at: components["schemas"]["Time"];
+            /** @description More of it; whole numbers and text only. */
+            details: Record<string, never>;
+            /** @description SHA-256 of the row's canonical form without this member. */
+            hash: string;
+            /** @description The client's IP address; null where it is not known. */
+            ip: string | null;
+            /**
+             * Format: int64
+             * @description Its place in the room's record, from 1.
+             */
+            n: number;
+            /** @description The hash of the row before; zeros in the first. */
+            prev: string;
+            /** @description The role of who did it. */
+            role: string;
+            /** @description The room that keeps it: `feed`, or `symbol/` and the symbol. */
+            room: string;
+            /** @description Who did it: the token's `sub`. */
+            sub: string;
+            /** @description The client's `User-Agent`; null where it is not known. */
+            user_agent: string | null;
+            /**
+             * Format: int64
+             * @description The version of the rules it is hashed under.
+             */
+            v: number;
+        };
+        AuditList: {
+            /** @description The rows. */
+            entries: components["schemas"]["AuditEntry"][];
+            /** @description Where the next page starts; null on the last. */
+            next_cursor: string | null;
+        };
+        /** @description How the rooms' records are. */
+        AuditReport: {
+            /** @description Rooms that could not be checked: ask again. */
+            failed: string[];
+            /** @description Where the next page of rooms starts; null on the last. */
+            next_cursor: string | null;
+            /** @description Whether all of these rooms were checked and their records are whole. */
+            ok: boolean;
+            /** @description The rooms that were checked. */
+            rooms: components["schemas"]["RoomReport"][];
         };
         /**
          * @description One daily OHLCV row of one symbol.
@@ -834,6 +911,21 @@ export interface components {
         };
         /** @description A room and where its log is. */
         RoomEpoch: components["schemas"]["Position"] & {
+            /** @description `feed`, or `symbol/` and the symbol. */
+            room: string;
+        };
+        /** @description How a room's record is. */
+        RoomReport: {
+            broken: components["schemas"]["AuditBroken"] | null;
+            /**
+             * Format: int64
+             * @description Rows from the first on that are whole and follow each other.
+             */
+            entries: number;
+            /** @description The hash of the last of them; zeros where there is none. */
+            head: string;
+            /** @description Whether that is the whole record. */
+            ok: boolean;
             /** @description `feed`, or `symbol/` and the symbol. */
             room: string;
         };
@@ -1364,10 +1456,14 @@ export interface operations {
             /** @description A page of decisions. */
             200: {
                 headers: {
+                    /** @description Of a file: the next page, `rel="next"`; absent on the last. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ApprovalList"];
+                    /** @example approved_at,symbol,approved_status,approved_by,note,signal_id */
+                    "text/csv; charset=utf-8; header=present": string;
                 };
             };
             401: components["responses"]["401_unauthorized"];
@@ -1377,7 +1473,6 @@ export interface operations {
             422: components["responses"]["422_invalid"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            501: components["responses"]["501_not-implemented"];
             503: components["responses"]["503_busy_misconfigured"];
         };
     };
@@ -1401,39 +1496,85 @@ export interface operations {
     };
     get_audit: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only this symbol's room. */
+                symbol?: string;
+                /** @description Only this room: `feed`, or `symbol/` and a symbol. */
+                room?: string;
+                /** @description `jsonl` for JSON Lines, whatever `Accept` says. */
+                format?: "json" | "jsonl";
+                /** @description Items at most. */
+                limit?: components["parameters"]["limit"];
+                /** @description The `next_cursor` of the page before; opaque. */
+                cursor?: components["parameters"]["cursor"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description A page of rows. */
+            200: {
+                headers: {
+                    /** @description Of a file: the next page, `rel="next"`; absent on the last. */
+                    Link?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditList"];
+                    /** @example {"action":"approval",…} */
+                    "application/jsonl": string;
+                };
+            };
             401: components["responses"]["401_unauthorized"];
             403: components["responses"]["403_forbidden"];
+            404: components["responses"]["404_not-found"];
             408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
+            422: components["responses"]["422_invalid"];
             431: components["responses"]["431_too-large"];
-            501: components["responses"]["501_not-implemented"];
+            500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
         };
     };
     get_audit_verify: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Only this symbol's room. */
+                symbol?: string;
+                /** @description Only this room: `feed`, or `symbol/` and a symbol. */
+                room?: string;
+                /** @description Items at most. */
+                limit?: components["parameters"]["limit"];
+                /** @description The `next_cursor` of the page before; opaque. */
+                cursor?: components["parameters"]["cursor"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description How the records are. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditReport"];
+                };
+            };
             401: components["responses"]["401_unauthorized"];
             403: components["responses"]["403_forbidden"];
+            404: components["responses"]["404_not-found"];
             408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
+            422: components["responses"]["422_invalid"];
             431: components["responses"]["431_too-large"];
-            501: components["responses"]["501_not-implemented"];
+            500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
         };
     };
@@ -1781,10 +1922,14 @@ export interface operations {
             /** @description A page of decisions. */
             200: {
                 headers: {
+                    /** @description Of a file: the next page, `rel="next"`; absent on the last. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["ApprovalList"];
+                    /** @example approved_at,symbol,approved_status,approved_by,note,signal_id */
+                    "text/csv; charset=utf-8; header=present": string;
                 };
             };
             401: components["responses"]["401_unauthorized"];
@@ -1795,7 +1940,6 @@ export interface operations {
             422: components["responses"]["422_invalid"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            501: components["responses"]["501_not-implemented"];
             503: components["responses"]["503_busy_misconfigured"];
         };
     };

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import cells from "../../../core/tests/fixtures/csv_cells.json" with { type: "json" };
 import { csv } from "./csv";
 import { marketTime } from "./market";
 import { change, fixed, MISSING, plural, price, score } from "./number";
@@ -98,6 +99,13 @@ test("CSV quotes what needs it and runs nothing", () => {
       ],
     ),
   ).toBe('a,b\r\n"say ""hi""",\r\n\'=1+1,"x,y"\r\n"line\nbreak",3\r\n');
+});
+
+test("a cell is written as the API writes it", () => {
+  expect(cells.length).toBeGreaterThan(10);
+  for (const [cell, written] of cells) {
+    expect(csv([cell as string], [])).toBe(`${written}\r\n`);
+  }
 });
 
 test("terms have words", () => {

@@ -1,6 +1,7 @@
 //! Frames and replies in few words, for transcripts that people read.
 
 use serde_json::Value as Json;
+use signalroom_core::audit::Record;
 use signalroom_core::room::call::{Push, Reject, Reply};
 use signalroom_core::room::signal::Signal;
 use signalroom_core::symbol::Symbol;
@@ -146,7 +147,39 @@ pub fn reply(reply: &Reply) -> String {
         Reply::Looked { overdue } => if *overdue { "overdue" } else { "in time" }.to_owned(),
         Reply::Renewed(position) => format!("renewed at #{}", position.seq),
         Reply::Sources(slice) => list(slice.items.iter().map(ToString::to_string)),
+        Reply::Known(symbols) => list(symbols.iter().map(ToString::to_string)),
+        Reply::Audit(slice) => list(slice.items.iter().map(record)),
+        Reply::AuditChecked(checked) => match checked.broken {
+            Some(broken) => format!("row {}: {}", broken.n, broken.reason),
+            None => format!("{} rows are whole", checked.head.n),
+        },
+        Reply::Witnessed(rooms) => list(rooms.iter().map(|heads| {
+            let rows = heads.iter().map(|head| format!("#{}", head.n));
+            list(rows)
+        })),
     }
+}
+
+/// A row of a record; hashes are left out.
+fn record(record: &Record) -> String {
+    let details: Json = serde_json::from_str(record.details.get()).expect("details are JSON");
+    let mut said = format!("#{} {} by {}", record.n, record.action, record.sub);
+    for name in [
+        "reason",
+        "signal_id",
+        "current",
+        "status",
+        "accepted",
+        "replaced",
+        "rejected",
+    ] {
+        match &details[name] {
+            Json::Null => {}
+            Json::String(text) => said += &format!(" {text}"),
+            other => said += &format!(" {name}={other}"),
+        }
+    }
+    said
 }
 
 /// A refusal.

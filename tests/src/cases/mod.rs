@@ -10,6 +10,7 @@ use crate::client::{Reply, Role};
 
 mod access;
 mod approve;
+mod audit;
 mod bad_input;
 mod command_line;
 mod crash;
@@ -38,6 +39,7 @@ pub fn cases() -> Vec<Case> {
         golden::cases(),
         lists::cases(),
         approve::cases(),
+        audit::cases(),
         sockets::cases(),
         schema::cases(),
         slow::cases(),

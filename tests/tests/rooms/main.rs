@@ -1,6 +1,7 @@
 //! Rooms without a runtime: the core's host is driven directly, with a clock that is moved by
 //! hand, recorded sockets and a real SQLite.
 
+mod audit;
 mod commands;
 mod feed;
 mod lifecycle;

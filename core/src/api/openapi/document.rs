@@ -47,6 +47,7 @@ pub fn document() -> Value {
             { "name": "bars" },
             { "name": "runs" },
             { "name": "sockets" },
+            { "name": "audit" },
             { "name": "service" },
             { "name": "planned", "description": "Answered 501 by this version." },
         ],

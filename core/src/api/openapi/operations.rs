@@ -176,6 +176,17 @@ fn of_action(action: Action) -> Operation {
             .reading(optional_body("EpochsRequest"))
             .failing([Slug::Invalid])
             .asking(),
+        Action::Audit => audit(),
+        Action::VerifyAudit => one("audit", "How the records are.", "AuditReport")
+            .explained(
+                "Recomputes every hash of each room's record, and compares with what the feed was \
+                 told of it. `broken` names the first row that is not as it was written. Without \
+                 `symbol` or `room`: the feed, and by pages of rooms every symbol.",
+            )
+            .taking(of_room())
+            .paged()
+            .failing([Slug::NotFound])
+            .asking(),
         Action::LocalRun => one("runs", "What the run did.", "RunReport")
             .explained("For peers on the same machine; not found for any other.")
             .taking([query(
@@ -265,9 +276,59 @@ fn approve() -> Operation {
         .asking()
 }
 
+/// One room, for who wants no other.
+fn of_room() -> [Value; 2] {
+    [
+        query("symbol", "Only this symbol's room.", symbol_text()),
+        query(
+            "room",
+            "Only this room: `feed`, or `symbol/` and a symbol.",
+            json!({ "type": "string", "example": "feed" }),
+        ),
+    ]
+}
+
+/// Adds another form of an operation's answer: a file, whose next page a header links to.
+fn or_file(mut operation: Operation, content_type: &str, example: &str) -> Operation {
+    let (_, answer) = &mut operation.answers[0];
+    answer["content"][content_type] = json!({
+        "schema": { "type": "string" },
+        "example": example,
+    });
+    answer["headers"] = json!({ "Link": {
+        "description": "Of a file: the next page, `rel=\"next\"`; absent on the last.",
+        "schema": { "type": "string" },
+    } });
+    operation
+}
+
+fn audit() -> Operation {
+    let list = one("audit", "A page of rows.", "AuditList")
+        .explained(
+            "Decisions, refused decisions, imports of bars, revoked tokens and new epochs, each \
+             row with the hash of the one before: `docs/audit.md` says how to check them. JSON \
+             has a room's newest row first; JSON Lines, by `format` or an `Accept` that names \
+             `application/jsonl`, its oldest. Without `symbol` or `room`: the feed's, then every \
+             symbol's by name.",
+        )
+        .taking(of_room())
+        .taking([query(
+            "format",
+            "`jsonl` for JSON Lines, whatever `Accept` says.",
+            json!({ "type": "string", "enum": ["json", "jsonl"] }),
+        )])
+        .paged()
+        .failing([Slug::NotFound])
+        .asking();
+    or_file(list, "application/jsonl", "{\"action\":\"approval\",…}\n")
+}
+
 fn approvals() -> Operation {
-    one("approvals", "A page of decisions.", "ApprovalList")
-        .explained("JSON only: an `Accept` that names `text/csv` is answered 501.")
+    let list = one("approvals", "A page of decisions.", "ApprovalList")
+        .explained(
+            "As CSV where `Accept` names `text/csv`. A cell that a spreadsheet would run gets a \
+             `'` in front.",
+        )
         .taking([
             query(
                 "by",
@@ -286,8 +347,12 @@ fn approvals() -> Operation {
             ),
         ])
         .paged()
-        .failing([Slug::NotImplemented])
-        .asking()
+        .asking();
+    or_file(
+        list,
+        "text/csv; charset=utf-8; header=present",
+        "approved_at,symbol,approved_status,approved_by,note,signal_id\r\n",
+    )
 }
 
 fn socket(description: &'static str) -> Operation {

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 use super::super::problem::Slug;
-use super::super::{epochs, reads, writes};
+use super::super::{audit, epochs, reads, writes};
 use super::messages::add_messages;
 use crate::room::call::City;
 use crate::room::signal::{SignalView, Status};
@@ -167,6 +167,8 @@ pub(super) fn schemas() -> Value {
     add::<writes::BarsStored>(&mut named);
     add::<writes::RunReport>(&mut named);
     add::<epochs::Epochs>(&mut named);
+    add::<audit::AuditList>(&mut named);
+    add::<audit::AuditReport>(&mut named);
     add::<City>(&mut named);
     add::<Missing>(&mut named);
     add::<Status>(&mut named);

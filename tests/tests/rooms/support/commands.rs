@@ -1,5 +1,6 @@
 //! What can be done to rooms, one command a line.
 
+use signalroom_core::audit::Head;
 use signalroom_core::auth::Role;
 use signalroom_core::host::HostError;
 use signalroom_core::room::Event;
@@ -12,6 +13,7 @@ use signalroom_core::room::signal::SignalId;
 use signalroom_core::room::socket::{ConnId, Hello, ResumeFrom};
 use signalroom_core::store::SqlError;
 use signalroom_core::time::Millis;
+use signalroom_core::wire::limits::MAX_WITNESSED;
 use signalroom_tests::bench::entries::entry;
 
 use super::world::{Fate, LASTING, World, show};
@@ -134,8 +136,34 @@ impl World {
             }
             "connect" => self.connect(room, &words),
             "say" | "bytes" | "long" | "quiet" | "gone" => self.socket(line, &words),
+            "verify" => self.verify(room),
             "push" | "arrive" | "ack" | "lost" | "deliver" => self.carry(room, words.at(0)),
             _ => self.ask(room, &words),
+        }
+    }
+
+    /// Checks a record part by part, as the API does.
+    fn verify(&mut self, room: &str) -> Outcome {
+        let name = self.room(room).name.clone();
+        let mut from = Head::START;
+        loop {
+            let rooms = vec![(name.clone(), from.n)];
+            let Ok(Reply::Witnessed(mut witnessed)) = self.call("feed", Call::Witnessed { rooms })
+            else {
+                panic!("the feed was told of nothing");
+            };
+            let witnessed = witnessed.pop().expect("one room");
+            let full = i64::try_from(witnessed.len()).expect("few") >= MAX_WITNESSED;
+            let call = Call::CheckAudit {
+                from,
+                until: witnessed.last().filter(|_| full).map(|head| head.n),
+                witnessed,
+            };
+            let answer = self.call(room, call);
+            match answer {
+                Ok(Reply::AuditChecked(checked)) if checked.more => from = checked.head,
+                answer => return answer.into(),
+            }
         }
     }
 
@@ -197,6 +225,19 @@ impl World {
             },
             "sources" => Call::Sources { page: ALL },
             "finish" => Call::Finish,
+            "audit" => Call::Audit {
+                oldest_first: true,
+                page: ALL,
+            },
+            "known" => Call::Known {
+                after: words.named("after").map(|s| s.parse().expect("a symbol")),
+                limit: words
+                    .named("limit")
+                    .map_or(500, |n| n.parse().expect("a number")),
+            },
+            "witnessed" => Call::Witnessed {
+                rooms: vec![(self.room(words.at(2)).name.clone(), 0)],
+            },
             "receive" => Call::Receive(batch(words)),
             other => panic!("no such command: {other}"),
         };
