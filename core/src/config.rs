@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::auth::{Secret, Verifier};
+use crate::revocation::Remembered;
 use crate::symbol::Symbol;
 
 /// Everything the product can be told from outside.
@@ -16,6 +17,8 @@ pub struct Config {
     pub watchlist: Vec<Symbol>,
     /// What rooms need to know.
     pub room: RoomConfig,
+    /// What this edge remembers of revocations.
+    pub revoked: Remembered,
 }
 
 /// The part of the configuration that rooms read.
@@ -88,6 +91,7 @@ impl Config {
                 })
                 .collect::<Result<_, _>>()?,
             room: RoomConfig::from_vars(&var)?,
+            revoked: Remembered::default(),
         })
     }
 

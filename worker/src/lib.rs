@@ -1,9 +1,11 @@
 //! The Worker: HTTP requests and cron, carried out as the core decided.
 //!
-//! Holds no state and decides nothing: it reads bodies, asks rooms, and sends what comes out.
+//! Decides nothing: it reads bodies, asks rooms, and sends what comes out. What the core remembers
+//! between requests is all that it holds.
 
 mod body;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -23,7 +25,7 @@ pub use signalroom_durable_objects::Room;
 #[event(fetch)]
 async fn fetch(mut request: Request, env: Env, _context: Context) -> Result<Response> {
     let config = match config(&env) {
-        Ok(config) => Arc::new(config),
+        Ok(config) => config,
         Err(error) => return render(api::misconfigured(&error)),
     };
     if let Some(response) = dev::forward(&mut request, &env).await? {
@@ -54,9 +56,17 @@ fn now() -> Millis {
     Millis(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
 }
 
-/// A variable or a secret; the runtime knows both by name.
-fn config(env: &Env) -> std::result::Result<Config, ConfigError> {
-    Config::from_vars(|name| env.var(name).ok().map(|value| value.to_string()))
+/// Reads variables and secrets; the runtime knows both by name. They do not change while an
+/// isolate lives, and with them is kept what it remembers from one request to the next.
+fn config(env: &Env) -> std::result::Result<Arc<Config>, ConfigError> {
+    thread_local!(static CONFIG: OnceCell<Arc<Config>> = const { OnceCell::new() });
+    CONFIG.with(|kept| {
+        if let Some(config) = kept.get() {
+            return Ok(Arc::clone(config));
+        }
+        let config = Config::from_vars(|name| env.var(name).ok().map(|value| value.to_string()))?;
+        Ok(Arc::clone(kept.get_or_init(|| Arc::new(config))))
+    })
 }
 
 /// Goes on until the core has an answer.

@@ -8,13 +8,16 @@ mod audit;
 mod bounds;
 mod epochs;
 mod export;
+mod gate;
 pub mod openapi;
 mod origin;
 mod params;
 pub mod problem;
 mod reads;
+mod revoke;
 mod routes;
 mod sockets;
+mod tickets;
 mod writes;
 
 use std::sync::Arc;
@@ -162,8 +165,11 @@ fn admitted(
     } else {
         bearer(&request.headers)
     };
+    let ticket = socket && token.is_none() && params.text("ticket").is_some();
     let claims = match route.need {
         Need::Nothing => None,
+        // Whose it is, the feed knows; sockets take any role.
+        _ if ticket => None,
         need @ (Need::Read | Need::Decide | Need::Feed | Need::Administer) => {
             let claims = config
                 .verifier
@@ -194,8 +200,17 @@ fn admitted(
         params,
         claims,
         symbol,
+        parameter,
     };
-    match route.action {
+    if ticket {
+        return tickets::redeem(asked);
+    }
+    gate::pass(route.action, asked, now)
+}
+
+/// Does what was asked by somebody who may.
+fn act(action: Action, asked: Asked) -> Result<Next, Problem> {
+    match action {
         Action::Health => Ok(Next::Reply(Response::json(
             200,
             &serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }),
@@ -218,6 +233,8 @@ fn admitted(
         Action::Renew => epochs::renew(asked),
         Action::Audit => audit::list(&asked),
         Action::VerifyAudit => audit::verify(&asked),
+        Action::Revoke => revoke::revoke(asked),
+        Action::Ticket => tickets::issue(asked),
         Action::LocalRun => writes::local_run(&asked),
         Action::Socket | Action::SymbolSocket => sockets::upgrade(asked),
     }
@@ -231,6 +248,8 @@ struct Asked {
     params: Params,
     claims: Option<Claims>,
     symbol: Option<Symbol>,
+    /// The text of the path's `{…}` segment.
+    parameter: Option<String>,
 }
 
 impl Asked {

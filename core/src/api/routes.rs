@@ -41,6 +41,10 @@ pub enum Action {
     Audit,
     /// Whether they are whole.
     VerifyAudit,
+    /// A single-use socket ticket.
+    Ticket,
+    /// Shuts a user out.
+    Revoke,
     /// A scheduled run now, without a token, on local runtimes.
     LocalRun,
     /// The feed's socket.
@@ -236,7 +240,7 @@ pub static ROUTES: &[Route] = &[
         POST,
         "/api/v1/ws/ticket",
         Need::Read,
-        Action::Planned,
+        Action::Ticket,
         "A single-use socket ticket",
     ),
     route(
@@ -300,8 +304,8 @@ pub static ROUTES: &[Route] = &[
         POST,
         "/api/v1/users/{sub}/revoke",
         Need::Administer,
-        Action::Planned,
-        "Revokes tokens",
+        Action::Revoke,
+        "Refuses everything issued to a user until now",
     ),
 ];
 

@@ -65,7 +65,7 @@ pub(super) fn optional_object(bytes: &[u8]) -> Result<serde_json::Map<String, Va
 }
 
 /// A text member, made plain before it is measured; null counts as absent.
-fn text(
+pub(super) fn text(
     members: &serde_json::Map<String, Value>,
     name: &str,
     max_chars: usize,

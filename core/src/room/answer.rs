@@ -27,6 +27,20 @@ impl Room {
         match call {
             Call::Look => return Ok(self.look(now, sql, fx)?),
             Call::Renew { by } => return self.renew(&by, now, sql, fx),
+            Call::Admit { sub, opens } => {
+                return self.admit(&sub, opens.as_ref(), self.readable(sql), fx);
+            }
+            Call::KeepTicket { ticket, holder } => {
+                return self.keep_ticket(ticket, &holder, now, fx);
+            }
+            Call::Redeem { ticket, opens } => {
+                return self.redeem(ticket, opens.as_ref(), now, self.readable(sql), fx);
+            }
+            Call::Revoke { sub, by, reason } => {
+                return self.revoke(&sub, &by, reason.as_deref(), now, fx);
+            }
+            Call::Dismiss { sub, before } => return self.dismiss(&sub, before, fx),
+            Call::Visited { sub, page } => return self.visited(&sub, page, self.readable(sql)),
             _ => {}
         }
         let sql = self.readable(sql);
@@ -88,6 +102,12 @@ impl Room {
                 | Call::Renew { .. }
                 | Call::Audit { .. }
                 | Call::CheckAudit { .. }
+                | Call::Admit { .. }
+                | Call::KeepTicket { .. }
+                | Call::Redeem { .. }
+                | Call::Revoke { .. }
+                | Call::Dismiss { .. }
+                | Call::Visited { .. }
                 | Call::Approve(_) => return Err(Reject::Misdirected.into()),
             },
         };
@@ -232,6 +252,12 @@ fn call_symbol(room: &mut SymbolRoom, call: Call, turn: &mut Turn<'_>) -> Result
         | Call::CheckAudit { .. }
         | Call::Witnessed { .. }
         | Call::Known { .. }
+        | Call::Admit { .. }
+        | Call::KeepTicket { .. }
+        | Call::Redeem { .. }
+        | Call::Revoke { .. }
+        | Call::Dismiss { .. }
+        | Call::Visited { .. }
         | Call::Finish => Err(Reject::Misdirected.into()),
     }
 }

@@ -8,10 +8,10 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use super::caller::{Caller, Holder};
 use super::name::RoomName;
 use super::signal::{Approval, Signal, SignalId, Status};
-use crate::audit::{Broken, Head, Record};
-use crate::auth::Role;
+use crate::audit::{Broken, Hash, Head, Record};
 use crate::signals::Suggestion;
 use crate::signals::bar::Bar;
 use crate::store::audit::Tip;
@@ -58,31 +58,6 @@ pub struct ApprovalFilter {
     pub from: Option<Millis>,
     /// Decided at or before.
     pub to: Option<Millis>,
-}
-
-/// Who asks for something that is put on record, and from where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Caller {
-    /// The token's subject.
-    pub sub: String,
-    /// The token's role.
-    pub role: Role,
-    /// The client's IP address, where it is known.
-    pub ip: Option<String>,
-    /// The client's `User-Agent` as plain text, shortened; none where it sent none.
-    pub user_agent: Option<String>,
-}
-
-impl Caller {
-    /// Somebody of whom nothing else is known.
-    pub fn new(sub: impl Into<String>, role: Role) -> Self {
-        Self {
-            sub: sub.into(),
-            role,
-            ip: None,
-            user_agent: None,
-        }
-    }
 }
 
 /// A decision somebody wants to take.
@@ -185,6 +160,50 @@ pub enum Call {
         /// Which slice.
         page: Page,
     },
+    /// Feed: somebody asks for something that is not given on what is remembered of revocations.
+    Admit {
+        /// Who.
+        sub: String,
+        /// In whose room they are about to open a socket.
+        opens: Option<Symbol>,
+    },
+    /// Feed: a ticket stands in for its holder's token, once and for a little while.
+    KeepTicket {
+        /// SHA-256 of the ticket.
+        ticket: Hash,
+        /// Whom it stands in for.
+        holder: Holder,
+    },
+    /// Feed: somebody shows a ticket to open a socket.
+    Redeem {
+        /// SHA-256 of the ticket.
+        ticket: Hash,
+        /// In whose room, if not the feed's.
+        opens: Option<Symbol>,
+    },
+    /// Feed: refuse whatever was issued to a subject until now, and close its sockets.
+    Revoke {
+        /// Whose tokens.
+        sub: String,
+        /// Who revokes them.
+        by: Caller,
+        /// Why, in that person's words.
+        reason: Option<String>,
+    },
+    /// Symbol room: the feed revoked what was issued to a subject before that moment.
+    Dismiss {
+        /// Whose tokens.
+        sub: String,
+        /// The moment.
+        before: Millis,
+    },
+    /// Feed: the symbols in whose rooms a subject opened sockets, by name; the cursor counts them.
+    Visited {
+        /// Who.
+        sub: String,
+        /// Which slice.
+        page: Page,
+    },
     /// Feed: a run has ended; bring derived state up to date.
     Finish,
     /// Any room: its record.
@@ -235,6 +254,12 @@ impl Call {
             | Self::City
             | Self::Plan { .. }
             | Self::Sources { .. }
+            | Self::Admit { .. }
+            | Self::KeepTicket { .. }
+            | Self::Redeem { .. }
+            | Self::Revoke { .. }
+            | Self::Dismiss { .. }
+            | Self::Visited { .. }
             | Self::Finish
             | Self::Audit { .. }
             | Self::CheckAudit { .. }
@@ -495,6 +520,27 @@ pub enum Reply {
     Witnessed(Vec<Vec<Head>>),
     /// To `Known`.
     Known(Vec<Symbol>),
+    /// To `Admit`.
+    Admitted {
+        /// Tokens issued before that moment are refused.
+        revoked_before: Option<Millis>,
+    },
+    /// To `KeepTicket`: until when it is good.
+    TicketKept {
+        /// The moment.
+        until: Millis,
+    },
+    /// To `Redeem`: whose it was; none when it is not good.
+    Redeemed(Option<Holder>),
+    /// To `Revoke`.
+    Revoked {
+        /// Tokens issued before that moment are refused.
+        before: Millis,
+    },
+    /// To `Dismiss`.
+    Dismissed,
+    /// To `Visited`.
+    Visited(Slice<Symbol>),
 }
 
 impl Reply {

@@ -26,6 +26,10 @@ impl Room {
             self.close(conn, Close::TooBig, fx);
             return Ok(());
         };
+        if Self::shuts_out(&hello.sub, hello.issued_at, sql)? {
+            self.close(conn, Close::Revoked, fx);
+            return Ok(());
+        }
         // Whoever is told an epoch may resume with it, so it lasts from now on.
         fx.durable = true;
         fx.outputs.push(Output::Attach { conn, attachment });

@@ -10,6 +10,7 @@ use crate::time::Millis;
 pub(super) struct Listeners {
     sockets: BTreeMap<ConnId, Attachment>,
     due: BTreeSet<(Millis, ConnId)>,
+    by_sub: BTreeMap<String, BTreeSet<ConnId>>,
 }
 
 fn due_at(socket: &Attachment) -> Millis {
@@ -36,13 +37,27 @@ impl Listeners {
     pub(super) fn insert(&mut self, conn: ConnId, socket: Attachment) {
         self.remove(conn);
         self.due.insert((due_at(&socket), conn));
+        let of_sub = self.by_sub.entry(socket.sub.clone()).or_default();
+        of_sub.insert(conn);
         self.sockets.insert(conn, socket);
     }
 
     pub(super) fn remove(&mut self, conn: ConnId) {
         if let Some(socket) = self.sockets.remove(&conn) {
             self.due.remove(&(due_at(&socket), conn));
+            if let Some(of_sub) = self.by_sub.get_mut(&socket.sub) {
+                of_sub.remove(&conn);
+                if of_sub.is_empty() {
+                    self.by_sub.remove(&socket.sub);
+                }
+            }
         }
+    }
+
+    /// The sockets of one subject.
+    pub(super) fn of(&self, sub: &str) -> impl Iterator<Item = (ConnId, &Attachment)> {
+        let conns = self.by_sub.get(sub).into_iter().flatten();
+        conns.filter_map(|conn| Some((*conn, self.sockets.get(conn)?)))
     }
 
     /// When the next socket is due.

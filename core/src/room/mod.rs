@@ -8,6 +8,7 @@
 
 mod answer;
 pub mod call;
+mod caller;
 mod connect;
 pub mod effects;
 mod feed;
@@ -16,10 +17,12 @@ mod listeners;
 pub mod log;
 pub mod name;
 mod record;
+mod shut;
 pub mod signal;
 pub mod socket;
 mod symbol_room;
 mod talk;
+mod ticket;
 
 use std::sync::Arc;
 
@@ -256,7 +259,7 @@ impl Room {
             Event::Connected { conn, hello } => self.connect(conn, &hello, now, sql, fx)?,
             Event::Text { conn, .. } | Event::Binary { conn, .. }
                 if !self.may_speak(conn, now, fx) => {}
-            Event::Text { conn, text } => self.receive_text(conn, &text, now, fx),
+            Event::Text { conn, text } => self.receive_text(conn, &text, now, sql, fx)?,
             Event::Binary { conn, bytes } => {
                 if bytes > limits::MAX_MESSAGE_BYTES {
                     self.close(conn, Close::TooBig, fx);

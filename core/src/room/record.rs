@@ -42,6 +42,12 @@ pub(super) enum Act<'a> {
         /// Those that were kept or held already, ascending.
         bars: &'a [Bar],
     },
+    /// Whatever was issued to a user until then is refused.
+    Revocation {
+        sub: &'a str,
+        before: Millis,
+        reason: Option<&'a str>,
+    },
     /// The log goes on under another epoch.
     EpochRenewed { from: &'a str, to: &'a str },
 }
@@ -52,6 +58,7 @@ impl Act<'_> {
             Self::Approval(_) => "approval",
             Self::ApprovalRefused { .. } => "approval_refused",
             Self::BarsImport { .. } => "bars_import",
+            Self::Revocation { .. } => "revocation",
             Self::EpochRenewed { .. } => "epoch_renewed",
         }
     }
@@ -91,6 +98,11 @@ impl Act<'_> {
                 "sha256": digest(bars),
                 "unchanged": counts.unchanged,
             }),
+            Self::Revocation {
+                sub,
+                before,
+                reason,
+            } => json!({ "before": before, "reason": reason, "user": sub }),
             Self::EpochRenewed { from, to } => json!({ "from": from, "to": to }),
         }
     }

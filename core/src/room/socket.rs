@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::call::EventKind;
-use crate::auth::Role;
+use crate::auth::{Claims, Role};
 use crate::symbol::Symbol;
 use crate::time::Millis;
 use crate::wire::limits;
@@ -134,6 +134,8 @@ pub struct Attachment {
     pub role: Role,
     /// The token's expiry.
     pub expires_at: Millis,
+    /// When the token was issued.
+    pub issued_at: Option<Millis>,
     /// Whether it takes array frames.
     pub batch: bool,
     /// What it follows.
@@ -160,7 +162,7 @@ pub enum AttachmentError {
 }
 
 impl Attachment {
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
 
     /// The attachment of a new socket.
     pub fn new(hello: &Hello, now: Millis) -> Self {
@@ -169,6 +171,7 @@ impl Attachment {
             sub: hello.sub.clone(),
             role: hello.role,
             expires_at: hello.expires_at,
+            issued_at: hello.issued_at,
             warn_at: Self::warn_at(hello.expires_at, now),
             batch: hello.batch,
             filter: hello
@@ -190,10 +193,12 @@ impl Attachment {
 
     /// The attachment with a fresh token.
     #[must_use]
-    pub fn renewed(&self, role: Role, expires_at: Millis, now: Millis) -> Self {
+    pub fn renewed(&self, claims: &Claims, now: Millis) -> Self {
+        let expires_at = claims.expires_at;
         Self {
-            role,
+            role: claims.role,
             expires_at,
+            issued_at: claims.issued_at,
             warn_at: Self::warn_at(expires_at, now),
             warned: false,
             ..self.clone()

@@ -5,6 +5,7 @@ use super::effects::{Effects, Output};
 use super::name::RoomName;
 use super::socket::{self, Attachment, ConnId};
 use crate::auth::Claims;
+use crate::store::{Sql, SqlError};
 use crate::symbol::Symbol;
 use crate::time::Millis;
 use crate::wire::client::{self, BadMessage, Message};
@@ -12,25 +13,40 @@ use crate::wire::close::Close;
 use crate::wire::{limits, server};
 
 impl Room {
-    pub(super) fn receive_text(&mut self, conn: ConnId, text: &str, now: Millis, fx: &mut Effects) {
+    pub(super) fn receive_text(
+        &mut self,
+        conn: ConnId,
+        text: &str,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<(), SqlError> {
         if text.len() > limits::MAX_MESSAGE_BYTES {
             self.close(conn, Close::TooBig, fx);
-            return;
+            return Ok(());
         }
         if text == limits::PING {
             let pong = server::bare_pong(self.log.epoch(), self.log.top());
             fx.send(conn, pong.into());
-            return;
+            return Ok(());
         }
         match client::decode(text) {
-            Ok(message) => self.obey(conn, message, now, fx),
+            Ok(message) => return self.obey(conn, message, now, sql, fx),
             Err(bad) => self.refuse(conn, &bad, now, fx),
         }
+        Ok(())
     }
 
-    fn obey(&mut self, conn: ConnId, message: Message, now: Millis, fx: &mut Effects) {
+    fn obey(
+        &mut self,
+        conn: ConnId,
+        message: Message,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<(), SqlError> {
         let Some(socket) = self.sockets.get(conn) else {
-            return;
+            return Ok(());
         };
         let mut changed = socket.clone();
         let mut replies = Vec::new();
@@ -41,7 +57,8 @@ impl Room {
                 if self.strangers(&symbols) =>
             {
                 let bad = BadMessage::InvalidData("this socket carries its own symbol alone");
-                return self.refuse(conn, &bad, now, fx);
+                self.refuse(conn, &bad, now, fx);
+                return Ok(());
             }
             Message::Subscribe(symbols) => {
                 changed.filter = changed.filter.with(&symbols);
@@ -62,7 +79,8 @@ impl Room {
             Message::SubscribeCity | Message::UnsubscribeCity => {
                 let Some(city) = self.city() else {
                     let bad = BadMessage::InvalidData("the city state is on /ws");
-                    return self.refuse(conn, &bad, now, fx);
+                    self.refuse(conn, &bad, now, fx);
+                    return Ok(());
                 };
                 changed.city = matches!(message, Message::SubscribeCity);
                 let kind = if changed.city {
@@ -76,20 +94,7 @@ impl Room {
                 }
             }
             Message::Authenticate { token } => {
-                let claims = self.verifier.as_ref().map(|v| v.verify(&token, now));
-                // A token may be a little late for a request, but a socket would end at once.
-                let good = |claims: &Claims| claims.sub == socket.sub && claims.expires_at > now;
-                let Some(Ok(claims)) = claims.filter(|claims| claims.as_ref().is_ok_and(good))
-                else {
-                    return self.refuse(conn, &BadMessage::Unauthorized, now, fx);
-                };
-                let expires_at = claims.expires_at;
-                changed = changed.renewed(claims.role, expires_at, now);
-                replies.push(server::encode(
-                    "authenticated",
-                    server::Expiry { expires_at },
-                    now,
-                ));
+                return self.authenticate(conn, &token, now, sql, fx);
             }
             Message::Ping { timestamp } => {
                 let data = server::Pong {
@@ -103,12 +108,46 @@ impl Room {
         }
         if changed.filter.len() > limits::MAX_SUBSCRIPTIONS {
             let bad = BadMessage::InvalidData("at most 500 symbols");
-            return self.refuse(conn, &bad, now, fx);
+            self.refuse(conn, &bad, now, fx);
+            return Ok(());
         }
         self.keep(conn, changed, fx);
         for frame in replies {
             fx.send(conn, frame);
         }
+        Ok(())
+    }
+
+    /// Replaces a socket's token by another of the same subject.
+    fn authenticate(
+        &mut self,
+        conn: ConnId,
+        token: &str,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<(), SqlError> {
+        let Some(socket) = self.sockets.get(conn) else {
+            return Ok(());
+        };
+        let claims = self.verifier.as_ref().map(|v| v.verify(token, now));
+        // A token may be a little late for a request, but a socket would end at once.
+        let good = |claims: &Claims| claims.sub == socket.sub && claims.expires_at > now;
+        let claims = claims.and_then(Result::ok).filter(good);
+        let Some(claims) = claims else {
+            self.refuse(conn, &BadMessage::Unauthorized, now, fx);
+            return Ok(());
+        };
+        if Self::shuts_out(&claims.sub, claims.issued_at, sql)? {
+            self.refuse(conn, &BadMessage::Unauthorized, now, fx);
+            return Ok(());
+        }
+        let renewed = socket.renewed(&claims, now);
+        self.keep(conn, renewed, fx);
+        let expires_at = claims.expires_at;
+        let told = server::Expiry { expires_at };
+        fx.send(conn, server::encode("authenticated", told, now));
+        Ok(())
     }
 
     /// Warns sockets whose tokens are about to expire, and closes those whose have: nothing that

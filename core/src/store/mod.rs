@@ -4,6 +4,7 @@
 //! alike: `STRICT` tables, no arithmetic on bare parameters, no booleans, at most 100 parameters,
 //! integers within ±(2^53-1).
 
+pub mod access;
 pub mod answers;
 pub mod audit;
 pub mod bars;
@@ -12,6 +13,7 @@ pub mod cases;
 pub mod feed;
 pub mod schema;
 pub mod signals;
+pub mod tickets;
 
 /// The largest integer that survives a JavaScript number.
 pub const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;

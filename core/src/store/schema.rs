@@ -28,7 +28,12 @@ const AUDIT: &str = "CREATE TABLE audit (n INTEGER PRIMARY KEY, at INTEGER NOT N
      sub TEXT NOT NULL, role TEXT NOT NULL, ip TEXT, user_agent TEXT, action TEXT NOT NULL, \
      details TEXT NOT NULL, v INTEGER NOT NULL, prev TEXT NOT NULL, hash TEXT NOT NULL) STRICT";
 
-const SYMBOL: &[Step] = &[SYMBOL_1, &[LINEAGE], SYMBOL_3, &[AUDIT]];
+/// Subjects whose tokens are refused when issued before that moment. In a symbol's room: those who
+/// opened sockets there.
+const REVOCATIONS: &str = "CREATE TABLE revocations (sub TEXT PRIMARY KEY, \
+     before INTEGER NOT NULL) STRICT, WITHOUT ROWID";
+
+const SYMBOL: &[Step] = &[SYMBOL_1, &[LINEAGE], SYMBOL_3, &[AUDIT], &[REVOCATIONS]];
 
 const SYMBOL_3: Step = &[
     // What was answered under an `Idempotency-Key`, and a digest of what was asked.
@@ -52,7 +57,7 @@ const SYMBOL_1: Step = &[
      acked_version INTEGER NOT NULL, attempt INTEGER NOT NULL, retry_at INTEGER NOT NULL) STRICT",
 ];
 
-const FEED: &[Step] = &[FEED_1, FEED_2, FEED_3];
+const FEED: &[Step] = &[FEED_1, FEED_2, FEED_3, FEED_4];
 
 const FEED_1: Step = &[
     COMMON[0],
@@ -89,6 +94,19 @@ const FEED_3: Step = &[
     // cut short or written anew differs from them.
     "CREATE TABLE witnessed (name TEXT NOT NULL, n INTEGER NOT NULL, hash TEXT NOT NULL, \
      epoch TEXT NOT NULL, PRIMARY KEY (name, n)) STRICT, WITHOUT ROWID",
+];
+
+const FEED_4: Step = &[
+    REVOCATIONS,
+    // In which symbols' rooms somebody opens sockets: these are told of a revocation.
+    "CREATE TABLE visits (sub TEXT NOT NULL, symbol TEXT NOT NULL, PRIMARY KEY (sub, symbol)) \
+     STRICT, WITHOUT ROWID",
+    // Who may open a socket instead of a token's holder, once; `n` grows with time.
+    "CREATE TABLE tickets (n INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, sub TEXT NOT NULL, \
+     role TEXT NOT NULL, expires_at INTEGER NOT NULL, issued_at INTEGER, until INTEGER NOT NULL) \
+     STRICT",
+    "CREATE INDEX tickets_sub ON tickets (sub, n)",
+    "CREATE INDEX tickets_until ON tickets (until)",
 ];
 
 fn steps(name: &RoomName) -> &'static [Step] {

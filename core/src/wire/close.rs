@@ -15,6 +15,8 @@ pub enum Close {
     NoHeartbeat,
     /// Too many bad messages.
     BadMessages,
+    /// The token was revoked.
+    Revoked,
 }
 
 impl Close {
@@ -27,6 +29,7 @@ impl Close {
             Self::SlowReader => 4008,
             Self::NoHeartbeat => 4012,
             Self::BadMessages => 4500,
+            Self::Revoked => 4501,
         }
     }
 
@@ -39,6 +42,7 @@ impl Close {
             Self::SlowReader => "too slow a reader",
             Self::NoHeartbeat => "no heartbeat",
             Self::BadMessages => "too many bad messages",
+            Self::Revoked => "the token was revoked",
         }
     }
 }

@@ -273,6 +273,13 @@ fn bodies_that_fit_are_taken() {
             json!({"cron":"x".repeat(101)}),
             false,
         ),
+        ("RevokeRequest", "/revoke", json!({"reason":"left"}), true),
+        (
+            "RevokeRequest",
+            "/revoke",
+            json!({"reason":"x".repeat(501)}),
+            false,
+        ),
         ("BarsUpload", "/bars", json!([bar]), true),
         ("BarsUpload", "/bars", json!({"bars":[bar]}), true),
         ("BarsUpload", "/bars", json!({"data":[bar]}), false),

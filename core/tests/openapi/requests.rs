@@ -8,6 +8,7 @@ use serde_json::Value;
 use signalroom_core::api::{self, Body, Next, Request, Response};
 use signalroom_core::auth::{Claims, Role};
 use signalroom_core::config::Config;
+use signalroom_core::revocation::Remembered;
 use signalroom_core::room::name::RoomName;
 
 use crate::rooms::{self, Mood, NOW};
@@ -110,7 +111,12 @@ pub(crate) fn answer(
         nonce: "0".repeat(32),
         local: asked.local,
     };
-    let mut next = api::begin(config, request, NOW);
+    // An edge that remembers nothing of the requests before.
+    let config = Arc::new(Config {
+        revoked: Remembered::default(),
+        ..Config::clone(config)
+    });
+    let mut next = api::begin(&config, request, NOW);
     loop {
         next = match next {
             Next::Reply(response) => return response,

@@ -248,6 +248,18 @@ pub(crate) fn reply(call: &Call, mood: Mood, feed: bool) -> Result<Reply, CallEr
                 reason: Breach::CutOff,
             }),
         }),
+        Call::Admit { .. } => Reply::Admitted {
+            revoked_before: None,
+        },
+        Call::KeepTicket { .. } => Reply::TicketKept { until: NOW },
+        Call::Redeem { .. } => Reply::Redeemed(None),
+        Call::Revoke { .. } => Reply::Revoked { before: NOW },
+        Call::Dismiss { .. } => Reply::Dismissed,
+        // The last page: this is asked until it comes.
+        Call::Visited { .. } => Reply::Visited(Slice {
+            items: vec![symbol()],
+            next: None,
+        }),
         Call::Receive(_) => unreachable!("only rooms send it"),
     })
 }

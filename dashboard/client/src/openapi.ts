@@ -376,7 +376,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Revokes tokens */
+        /**
+         * Refuses everything issued to a user until now
+         * @description Everything issued to the user until now is refused, and open sockets are closed 4501. A token that does not say when it was issued counts as issued before. To be repeated while `failed` names rooms.
+         */
         post: operations["post_users_sub_revoke"];
         delete?: never;
         options?: never;
@@ -410,7 +413,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** A single-use socket ticket */
+        /**
+         * A single-use socket ticket
+         * @description It stands in for the token that asks for it, until that expires.
+         */
         post: operations["post_ws_ticket"];
         delete?: never;
         options?: never;
@@ -909,6 +915,19 @@ export interface components {
             /** @description Whether everything missed came before this message. */
             recovered: boolean;
         };
+        RevokeRequest: {
+            /** @description Why, for the record. */
+            reason?: string | null;
+        };
+        /** @description What became of a revocation. */
+        Revoked: {
+            /** @description Those issued before that moment, and those that do not say when. */
+            before: components["schemas"]["Time"];
+            /** @description Rooms that could not be told and may hold open sockets: ask again. */
+            failed: string[];
+            /** @description Whose tokens are refused. */
+            sub: string;
+        };
         /** @description A room and where its log is. */
         RoomEpoch: components["schemas"]["Position"] & {
             /** @description `feed`, or `symbol/` and the symbol. */
@@ -1117,6 +1136,13 @@ export interface components {
         SymbolData: {
             /** @description A symbol, or `*` for all. */
             symbol: string;
+        };
+        /** @description A ticket for `?ticket=`. */
+        Ticket: {
+            /** @description Until when it opens one. */
+            expires_at: components["schemas"]["Time"];
+            /** @description 32 hexadecimal digits, good for one socket. */
+            ticket: string;
         };
         /**
          * Format: date-time
@@ -1427,6 +1453,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             431: components["responses"]["431_too-large"];
+            500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
             503: components["responses"]["503_busy_misconfigured"];
         };
@@ -1490,6 +1517,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             431: components["responses"]["431_too-large"];
+            500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
             503: components["responses"]["503_busy_misconfigured"];
         };
@@ -1683,6 +1711,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             431: components["responses"]["431_too-large"];
+            500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
             503: components["responses"]["503_busy_misconfigured"];
         };
@@ -1726,6 +1755,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             431: components["responses"]["431_too-large"];
+            500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
             503: components["responses"]["503_busy_misconfigured"];
         };
@@ -1744,6 +1774,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             431: components["responses"]["431_too-large"];
+            500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
             503: components["responses"]["503_busy_misconfigured"];
         };
@@ -2040,6 +2071,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             431: components["responses"]["431_too-large"];
+            500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
             503: components["responses"]["503_busy_misconfigured"];
         };
@@ -2141,15 +2173,32 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        /** @description May be absent. Read as JSON whatever its type. */
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RevokeRequest"];
+            };
+        };
         responses: {
+            /** @description From when on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revoked"];
+                };
+            };
+            400: components["responses"]["400_invalid"];
             401: components["responses"]["401_unauthorized"];
             403: components["responses"]["403_forbidden"];
             408: components["responses"]["408_timeout"];
+            413: components["responses"]["413_too-large"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
+            422: components["responses"]["422_invalid"];
             431: components["responses"]["431_too-large"];
-            501: components["responses"]["501_not-implemented"];
+            500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
         };
     };
@@ -2168,6 +2217,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             431: components["responses"]["431_too-large"];
+            500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
             503: components["responses"]["503_busy_misconfigured"];
         };
@@ -2181,12 +2231,21 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Good for one socket, for 30 seconds. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticket"];
+                };
+            };
             401: components["responses"]["401_unauthorized"];
             408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             431: components["responses"]["431_too-large"];
-            501: components["responses"]["501_not-implemented"];
+            500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
         };
     };
@@ -2335,6 +2394,7 @@ export interface operations {
             422: components["responses"]["422_invalid"];
             426: components["responses"]["426_invalid"];
             431: components["responses"]["431_too-large"];
+            500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
         };
     };
@@ -2372,6 +2432,7 @@ export interface operations {
             422: components["responses"]["422_invalid"];
             426: components["responses"]["426_invalid"];
             431: components["responses"]["431_too-large"];
+            500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
         };
     };

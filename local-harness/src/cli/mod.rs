@@ -4,6 +4,7 @@ mod client;
 mod desk;
 mod import;
 mod renew;
+mod revoke;
 mod serve;
 mod tail;
 mod token;
@@ -43,6 +44,8 @@ enum Command {
     Signals(desk::Signals),
     /// Begin new epochs, after a backup was restored
     Renew(renew::Renew),
+    /// Refuse everything issued to a user until now
+    Revoke(revoke::Revoke),
     /// Follow what happens
     Tail(tail::Tail),
 }
@@ -58,6 +61,7 @@ impl Cli {
             Command::Approve(approve) => approve.run().await,
             Command::Signals(signals) => signals.run().await,
             Command::Renew(renew) => renew.run().await,
+            Command::Revoke(revoke) => revoke.run().await,
             Command::Tail(tail) => tail.run().await,
         }
     }

@@ -146,7 +146,18 @@ pub fn reply(reply: &Reply) -> String {
         }
         Reply::Looked { overdue } => if *overdue { "overdue" } else { "in time" }.to_owned(),
         Reply::Renewed(position) => format!("renewed at #{}", position.seq),
-        Reply::Sources(slice) => list(slice.items.iter().map(ToString::to_string)),
+        Reply::Sources(slice) | Reply::Visited(slice) => {
+            list(slice.items.iter().map(ToString::to_string))
+        }
+        Reply::Admitted { revoked_before } => match revoked_before {
+            Some(before) => format!("admitted, revoked before {before}"),
+            None => "admitted".to_owned(),
+        },
+        Reply::TicketKept { until } => format!("good until {until}"),
+        Reply::Redeemed(Some(holder)) => format!("of {} {}", holder.sub, holder.role.as_str()),
+        Reply::Redeemed(None) => "of nobody".to_owned(),
+        Reply::Revoked { before } => format!("revoked before {before}"),
+        Reply::Dismissed => "dismissed".to_owned(),
         Reply::Known(symbols) => list(symbols.iter().map(ToString::to_string)),
         Reply::Audit(slice) => list(slice.items.iter().map(record)),
         Reply::AuditChecked(checked) => match checked.broken {

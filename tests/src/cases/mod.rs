@@ -23,10 +23,12 @@ mod lists;
 mod page;
 mod processes;
 mod resume;
+mod revoke;
 mod schema;
 mod signals;
 mod slow;
 mod sockets;
+mod tickets;
 mod tokens;
 
 /// Every case, in the order of the contract.
@@ -44,6 +46,8 @@ pub fn cases() -> Vec<Case> {
         schema::cases(),
         slow::cases(),
         tokens::cases(),
+        revoke::cases(),
+        tickets::cases(),
         filters::cases(),
         resume::cases(),
         durable::cases(),

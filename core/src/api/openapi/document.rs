@@ -48,6 +48,7 @@ pub fn document() -> Value {
             { "name": "runs" },
             { "name": "sockets" },
             { "name": "audit" },
+            { "name": "users" },
             { "name": "service" },
             { "name": "planned", "description": "Answered 501 by this version." },
         ],
@@ -75,6 +76,12 @@ pub fn document() -> Value {
                     "in": "query",
                     "name": "token",
                     "description": "The JWT, for tools that can set no header.",
+                },
+                "ticket": {
+                    "type": "apiKey",
+                    "in": "query",
+                    "name": "ticket",
+                    "description": "From `POST /api/v1/ws/ticket`, looked at when there is no token.",
                 },
             },
         },
@@ -135,7 +142,7 @@ fn security(route: &Route) -> Value {
     }
     match route.action {
         Action::Socket | Action::SymbolSocket => {
-            json!([{ "subprotocol": [] }, { "bearer": [] }, { "token": [] }])
+            json!([{ "subprotocol": [] }, { "bearer": [] }, { "token": [] }, { "ticket": [] }])
         }
         _ => json!([{ "bearer": [] }]),
     }

@@ -87,6 +87,8 @@ pub(super) fn describe(route: &Route) -> Operation {
     operation.problems.push((503, Slug::Misconfigured));
     if route.need != Need::Nothing {
         operation.problems.push((401, Slug::Unauthorized));
+        // Whether the token was revoked could not be found out.
+        operation.problems.push((500, Slug::Internal));
     }
     // Every role may read.
     if matches!(route.need, Need::Decide | Need::Feed | Need::Administer) {
@@ -186,6 +188,22 @@ fn of_action(action: Action) -> Operation {
             .taking(of_room())
             .paged()
             .failing([Slug::NotFound])
+            .asking(),
+        Action::Ticket => Operation::new(
+            "sockets",
+            vec![(
+                201,
+                answer("Good for one socket, for 30 seconds.", "Ticket"),
+            )],
+        )
+        .explained("It stands in for the token that asks for it, until that expires."),
+        Action::Revoke => one("users", "From when on.", "Revoked")
+            .explained(
+                "Everything issued to the user until now is refused, and open sockets are closed \
+                 4501. A token that does not say when it was issued counts as issued before. To \
+                 be repeated while `failed` names rooms.",
+            )
+            .reading(optional_body("RevokeRequest"))
             .asking(),
         Action::LocalRun => one("runs", "What the run did.", "RunReport")
             .explained("For peers on the same machine; not found for any other.")

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 use super::super::problem::Slug;
-use super::super::{audit, epochs, reads, writes};
+use super::super::{audit, epochs, reads, revoke, tickets, writes};
 use super::messages::add_messages;
 use crate::room::call::City;
 use crate::room::signal::{SignalView, Status};
@@ -169,6 +169,8 @@ pub(super) fn schemas() -> Value {
     add::<epochs::Epochs>(&mut named);
     add::<audit::AuditList>(&mut named);
     add::<audit::AuditReport>(&mut named);
+    add::<revoke::Revoked>(&mut named);
+    add::<tickets::Ticket>(&mut named);
     add::<City>(&mut named);
     add::<Missing>(&mut named);
     add::<Status>(&mut named);
@@ -207,6 +209,17 @@ pub(super) fn schemas() -> Value {
                 "maxLength": writes::MAX_CRON_CHARS,
                 "description": "What the report calls the run's cause.",
                 "default": "manual",
+            } },
+        }),
+    );
+    named.insert(
+        "RevokeRequest".into(),
+        json!({
+            "type": "object",
+            "properties": { "reason": {
+                "type": ["string", "null"],
+                "maxLength": revoke::MAX_REASON_CHARS,
+                "description": "Why, for the record.",
             } },
         }),
     );

@@ -1,12 +1,12 @@
 //! What can be done to rooms, one command a line.
 
-use signalroom_core::audit::Head;
+use signalroom_core::audit::{Hash, Head};
 use signalroom_core::auth::Role;
 use signalroom_core::host::HostError;
 use signalroom_core::room::Event;
 use signalroom_core::room::call::{
-    ApprovalFilter, Call, Caller, Page, Position, Proposal, Push, Reply, RetryKey, RoomState,
-    Trusts,
+    ApprovalFilter, Call, Caller, Holder, Page, Position, Proposal, Push, Reply, RetryKey,
+    RoomState, Trusts,
 };
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::SignalId;
@@ -224,6 +224,36 @@ impl World {
                 by: Caller::new("root", Role::Admin),
             },
             "sources" => Call::Sources { page: ALL },
+            "admit" => Call::Admit {
+                sub: words.at(2).to_owned(),
+                opens: words.named("opens").map(|s| s.parse().expect("a symbol")),
+            },
+            "ticket" => Call::KeepTicket {
+                ticket: Hash::of(words.at(2).as_bytes()),
+                holder: Holder {
+                    sub: words.at(3).to_owned(),
+                    role: Role::Approver,
+                    expires_at: LASTING,
+                    issued_at: words.flag("dated").then_some(self.now),
+                },
+            },
+            "redeem" => Call::Redeem {
+                ticket: Hash::of(words.at(2).as_bytes()),
+                opens: words.named("opens").map(|s| s.parse().expect("a symbol")),
+            },
+            "revoke" => Call::Revoke {
+                sub: words.at(2).to_owned(),
+                by: Caller::new("root", Role::Admin),
+                reason: None,
+            },
+            "dismiss" => Call::Dismiss {
+                sub: words.at(2).to_owned(),
+                before: self.now,
+            },
+            "visited" => Call::Visited {
+                sub: words.at(2).to_owned(),
+                page: ALL,
+            },
             "finish" => Call::Finish,
             "audit" => Call::Audit {
                 oldest_first: true,
@@ -258,13 +288,13 @@ impl World {
         let epoch = words.named("epoch").map(str::to_owned);
         let since = words.named("since").map(|n| n.parse().expect("a number"));
         let hello = Box::new(Hello {
-            sub: "alice".to_owned(),
+            sub: words.named("as").unwrap_or("alice").to_owned(),
             role: Role::Viewer,
             expires_at: match words.named("for") {
                 Some(millis) => self.now.plus(millis.parse().expect("a number")),
                 None => LASTING,
             },
-            issued_at: None,
+            issued_at: words.flag("dated").then_some(self.now),
             batch: words.flag("v1"),
             symbols,
             city: words.flag("city"),

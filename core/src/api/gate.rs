@@ -1,0 +1,62 @@
+//! Between a good token and what it is shown for: was it revoked?
+//!
+//! The feed knows. What it said is trusted for a few seconds, but never where somebody decides,
+//! administers or opens a socket. When it cannot be asked, nobody passes.
+
+use super::problem::Problem;
+use super::routes::Action;
+use super::{Asked, Next, act, failed, mixed_up};
+use crate::revocation::is_revoked;
+use crate::room::call::{Call, Reply};
+use crate::room::name::RoomName;
+use crate::time::Millis;
+
+/// Goes on with `action` unless the token was revoked.
+pub(super) fn pass(action: Action, asked: Asked, now: Millis) -> Result<Next, Problem> {
+    let Some(claims) = &asked.claims else {
+        return act(action, asked);
+    };
+    let remembered = asked.config.revoked.of(&claims.sub, now);
+    if let Some(before) = remembered
+        // What is revoked stays so.
+        && (!wants_certainty(action) || is_revoked(claims.issued_at, before))
+    {
+        return go_on(action, asked, before);
+    }
+    let call = Call::Admit {
+        sub: claims.sub.clone(),
+        opens: asked
+            .symbol
+            .clone()
+            .filter(|_| action == Action::SymbolSocket),
+    };
+    Ok(Next::Call {
+        calls: vec![(RoomName::Feed, call)],
+        then: Box::new(move |mut replies, now| match replies.pop() {
+            Some(Ok(Reply::Admitted { revoked_before })) => {
+                if let Some(claims) = &asked.claims {
+                    asked.config.revoked.note(&claims.sub, revoked_before, now);
+                }
+                go_on(action, asked, revoked_before).unwrap_or_else(Next::from)
+            }
+            Some(Err(error)) => failed(error, None, false).into(),
+            Some(Ok(_)) | None => mixed_up().into(),
+        }),
+    })
+}
+
+fn go_on(action: Action, asked: Asked, before: Option<Millis>) -> Result<Next, Problem> {
+    let issued_at = asked.claims.as_ref().and_then(|claims| claims.issued_at);
+    if is_revoked(issued_at, before) {
+        return Err(Problem::unauthorized());
+    }
+    act(action, asked)
+}
+
+/// Whether a few seconds are too long for what is asked.
+fn wants_certainty(action: Action) -> bool {
+    matches!(
+        action,
+        Action::Approve | Action::Renew | Action::Revoke | Action::Socket | Action::SymbolSocket
+    )
+}
