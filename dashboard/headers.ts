@@ -27,6 +27,7 @@ export function headersFile(origins: readonly string[]): string {
   Cross-Origin-Opener-Policy: same-origin
   Permissions-Policy: camera=(), geolocation=(), microphone=()
   Referrer-Policy: no-referrer
+  Strict-Transport-Security: max-age=31536000
   X-Content-Type-Options: nosniff
 /
   Cache-Control: no-cache

@@ -31,6 +31,7 @@ pub(crate) fn request(data: &[u8]) {
         headers: headers(lines),
         peer: None,
         nonce: "0".repeat(32),
+        secure: query.is_empty(),
         local: path.len() % 2 == 0,
     };
     let vars = |name: &str| (name == "JWT_SECRET").then(|| SECRET.to_owned());

@@ -115,6 +115,7 @@ async fn put(symbol: &Symbol, csv: String, shared: &Arc<Shared>) -> Result<(), S
         headers,
         peer: None,
         nonce: random::hex::<16>(),
+        secure: false,
         local: true,
     };
     let next = api::begin(&shared.config, request, now);

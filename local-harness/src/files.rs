@@ -102,6 +102,10 @@ impl Files {
         headers.insert(header::CACHE_CONTROL, fresh);
         let mut named = Vec::new();
         for (name, value) in headers_of(path, &self.rules) {
+            // Not over plain HTTP, which is all that is spoken here (RFC 6797 section 7.2).
+            if name == header::STRICT_TRANSPORT_SECURITY {
+                continue;
+            }
             // A second rule adds to the first, it does not replace it.
             if named.contains(&name) {
                 headers.append(name, value);

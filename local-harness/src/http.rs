@@ -200,6 +200,7 @@ async fn answer(
         headers: head.headers.clone(),
         peer: Some(peer.ip().to_string()),
         nonce: random::hex::<16>(),
+        secure: false,
         local: peer.ip().is_loopback(),
     };
     let next = api::begin(&shared.config, asked, clock::now());

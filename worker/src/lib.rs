@@ -110,6 +110,7 @@ fn head(request: &Request) -> Result<api::Request> {
         // Set by the network in front of the Worker; a client's own is replaced there.
         peer: request.headers().get("cf-connecting-ip")?,
         nonce: format!("{}{}", ask::fresh_id(), ask::fresh_id()),
+        secure: url.scheme() == "https",
         headers,
         // The runtime fires cron by itself, and `wrangler dev` has a route of its own for it.
         local: false,

@@ -62,6 +62,7 @@ mod tests {
             headers: HeaderMap::new(),
             peer: None,
             nonce: String::new(),
+            secure: false,
             local: false,
         }
     }

@@ -33,7 +33,7 @@ use crate::symbol::{InvalidSymbol, Symbol};
 use crate::text::plain;
 use crate::time::Millis;
 pub use bounds::{busy, late};
-use origin::Origin;
+use origin::{Origin, Reader};
 use params::Params;
 use problem::{Problem, Slug};
 use routes::{Action, Found, Route};
@@ -53,6 +53,8 @@ pub struct Request {
     pub peer: Option<String>,
     /// Random, 32 hexadecimal digits: what is handed out once and must not be guessed.
     pub nonce: String,
+    /// Whether it came over TLS.
+    pub secure: bool,
     /// Whether the peer is this machine and the runtime a local one: opens
     /// `/cdn-cgi/handler/scheduled`.
     pub local: bool,
@@ -120,21 +122,21 @@ pub const FAN_OUT: usize = 6;
 
 /// Takes a request.
 pub fn begin(config: &Arc<Config>, request: Request, now: Millis) -> Next {
-    let origin = origin::judge(config, &request.headers);
+    let reader = origin::judge(config, &request);
     if let Err(problem) = bounds::judge(&request) {
-        return origin::open_to(problem.into(), origin);
+        return origin::open_to(problem.into(), reader);
     }
     let next = match routes::find(&request.method, &request.path) {
         Found::Nothing if !routes::is_api(&request.path) => return Next::Static,
         Found::Nothing => Err(Problem::new(Slug::NotFound, "There is no such address.")),
         Found::Route(..) | Found::OtherMethods(_) if request.method == Method::OPTIONS => {
             let methods = routes::methods_of(&request.path);
-            Ok(Next::Reply(origin::preflight(&request, &origin, &methods)))
+            Ok(Next::Reply(origin::preflight(&request, &reader, &methods)))
         }
         Found::OtherMethods(methods) => Err(other_methods(&methods)),
-        Found::Route(route, parameter) => admitted(config, request, route, parameter, &origin, now),
+        Found::Route(route, parameter) => admitted(config, request, route, parameter, &reader, now),
     };
-    origin::open_to(next.unwrap_or_else(Next::from), origin)
+    origin::open_to(next.unwrap_or_else(Next::from), reader)
 }
 
 /// A scheduled run: `cron` is the expression that fired.
@@ -152,11 +154,11 @@ fn admitted(
     request: Request,
     route: &'static Route,
     parameter: Option<String>,
-    origin: &Origin,
+    reader: &Reader,
     now: Millis,
 ) -> Result<Next, Problem> {
     let socket = matches!(route.action, Action::Socket | Action::SymbolSocket);
-    if socket && *origin == Origin::Foreign {
+    if socket && reader.origin == Origin::Foreign {
         return Err(origin::refused());
     }
     let params = Params::new(&request.query);

@@ -19,13 +19,36 @@ pub enum Origin {
     Foreign,
 }
 
+/// Who reads an answer: a page from somewhere, over some transport.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    /// What the page is to us.
+    pub origin: Origin,
+    /// Whether the answer goes over TLS.
+    secure: bool,
+}
+
+/// How long a browser may reach us by TLS alone, once it did. Not subdomains: they are not ours.
+/// <https://www.rfc-editor.org/rfc/rfc6797>
+const TRANSPORT_SECURITY: &str = "max-age=31536000";
+
+/// What a browser may do with an answer, should it show one: nothing.
+const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
 /// A header's text.
 pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Judges the Origin header.
-pub fn judge(config: &Config, headers: &HeaderMap) -> Origin {
+/// Judges where a request comes from.
+pub fn judge(config: &Config, request: &Request) -> Reader {
+    Reader {
+        origin: origin(config, &request.headers),
+        secure: request.secure,
+    }
+}
+
+fn origin(config: &Config, headers: &HeaderMap) -> Origin {
     let Some(value) = headers.get("origin") else {
         return Origin::Own;
     };
@@ -50,8 +73,8 @@ pub fn refused() -> Problem {
 }
 
 /// Answers `OPTIONS`.
-pub fn preflight(request: &Request, origin: &Origin, methods: &[&Method]) -> Response {
-    if *origin == Origin::Foreign {
+pub fn preflight(request: &Request, reader: &Reader, methods: &[&Method]) -> Response {
+    if reader.origin == Origin::Foreign {
         return refused().into();
     }
     let methods: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
@@ -74,35 +97,57 @@ pub fn preflight(request: &Request, origin: &Origin, methods: &[&Method]) -> Res
     }
 }
 
-/// Lets an allowed page read whatever answer comes.
-pub fn open_to(next: Next, origin: Origin) -> Next {
+/// Lets an allowed page read whatever answer comes, and tells browsers what not to do with it.
+pub fn open_to(next: Next, reader: Reader) -> Next {
     match next {
         Next::Reply(mut response) => {
-            response
-                .headers
-                .push(("cache-control", "no-store".to_owned()));
-            response
-                .headers
-                .push(("x-content-type-options", "nosniff".to_owned()));
-            response.headers.push(("vary", "origin".to_owned()));
-            if let Origin::Allowed(origin) = origin {
-                response
-                    .headers
-                    .push(("access-control-allow-origin", origin));
-                response
-                    .headers
-                    .push(("access-control-expose-headers", "etag, link".to_owned()));
+            let mut add = |name, value: &str| response.headers.push((name, value.to_owned()));
+            add("cache-control", "no-store");
+            add("content-security-policy", POLICY);
+            add("referrer-policy", "no-referrer");
+            add("x-content-type-options", "nosniff");
+            add("vary", "origin");
+            if reader.secure {
+                add("strict-transport-security", TRANSPORT_SECURITY);
+            }
+            if let Origin::Allowed(origin) = reader.origin {
+                add("access-control-allow-origin", &origin);
+                add("access-control-expose-headers", "etag, link, retry-after");
             }
             Next::Reply(response)
         }
         Next::Body { limit, then } => Next::Body {
             limit,
-            then: Box::new(move |body, now| open_to(then(body, now), origin)),
+            then: Box::new(move |body, now| open_to(then(body, now), reader)),
         },
         Next::Call { calls, then } => Next::Call {
             calls,
-            then: Box::new(move |replies, now| open_to(then(replies, now), origin)),
+            then: Box::new(move |replies, now| open_to(then(replies, now), reader)),
         },
         Next::Upgrade { .. } | Next::Static => next,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_keep_to_tls_once_they_came_by_it() {
+        let policy = |secure| {
+            let answer = Response {
+                status: 200,
+                headers: Vec::new(),
+                body: String::new(),
+            };
+            let origin = Origin::Own;
+            let Next::Reply(sent) = open_to(Next::Reply(answer), Reader { origin, secure }) else {
+                panic!("not an answer");
+            };
+            let mut headers = sent.headers.into_iter();
+            headers.find(|(name, _)| *name == "strict-transport-security")
+        };
+        assert_eq!(policy(false), None);
+        assert!(policy(true).is_some_and(|(_, value)| value.starts_with("max-age=")));
     }
 }

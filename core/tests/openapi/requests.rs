@@ -109,6 +109,7 @@ pub(crate) fn answer(
         headers,
         peer: None,
         nonce: "0".repeat(32),
+        secure: true,
         local: asked.local,
     };
     // An edge that remembers nothing of the requests before.

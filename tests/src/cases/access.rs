@@ -25,6 +25,10 @@ pub(super) fn cases() -> Vec<Case> {
             "access/openapi.json is at both places without a token",
             openapi,
         ),
+        Case::shared(
+            "access/no answer of the API is kept, framed or taken for a page",
+            protected,
+        ),
         Case::shared("access/no token is 401", no_token),
         Case::shared(
             "access/a token of another secret, algorithm or shape is 401",
@@ -331,6 +335,32 @@ fn preflight(rest: &Rest, origin: &str) -> reqwest::RequestBuilder {
         )
 }
 
+async fn protected(ctx: Ctx) -> Result<()> {
+    let viewer = ctx.rest(Role::Viewer)?;
+    let replies = [
+        ctx.anonymous()?.get("/healthz").await?,
+        ctx.anonymous()?.get("/api/v1/signals").await?,
+        viewer.get("/api/v1/signals").await?,
+        viewer.get("/api/v1/nothing").await?,
+    ];
+    for reply in replies {
+        for (name, wanted) in [
+            ("cache-control", "no-store"),
+            (
+                "content-security-policy",
+                "default-src 'none'; frame-ancestors 'none'",
+            ),
+            ("referrer-policy", "no-referrer"),
+            ("x-content-type-options", "nosniff"),
+            // Not over plain HTTP.
+            ("strict-transport-security", ""),
+        ] {
+            check::equal(name, &reply.header(name), &wanted)?;
+        }
+    }
+    Ok(())
+}
+
 async fn cors_allowed(ctx: Ctx) -> Result<()> {
     let reply = send(preflight(&ctx.anonymous()?, ALLOWED_ORIGIN)).await?;
     ensure!(
@@ -350,6 +380,7 @@ async fn cors_allowed(ctx: Ctx) -> Result<()> {
     for header in ["authorization", "content-type", "if-match"] {
         allowed("access-control-allow-headers", header)?;
     }
+    allowed("access-control-max-age", "86400")?;
     let request = ctx
         .rest(Role::Viewer)?
         .request(Method::GET, "/api/v1/signals");
