@@ -15,10 +15,12 @@ use signalroom_core::room::name::RoomName;
 use signalroom_core::room::socket::{ConnId, Hello};
 use signalroom_core::wire::close::Close;
 use signalroom_core::wire::limits;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message as WsMessage, Utf8Bytes};
 
@@ -60,6 +62,10 @@ enum End {
     Close(Close),
     /// The room wanted it closed, and has forgotten it.
     Dismissed(Close),
+    /// The client does not keep to RFC 6455 (section 7.1.7); the room is to be told.
+    Failed(CloseFrame),
+    /// The client closed; it is owed the answer that the library has ready, and nothing else.
+    Left,
 }
 
 /// Serves a socket from the upgrade to its end.
@@ -112,6 +118,35 @@ pub(crate) async fn serve(io: Upgraded, accepted: Accepted, registry: Arc<Regist
             drop(handle);
             socket.close(close).await;
         }
+        End::Failed(frame) => {
+            tell(&handle, Event::Closed { conn }).await;
+            drop(handle);
+            socket.goodbye(Some(frame)).await;
+        }
+        End::Left => {
+            tell(&handle, Event::Closed { conn }).await;
+            drop(handle);
+            socket.goodbye(None).await;
+        }
+    }
+}
+
+/// What a failed read means: a client's breach is named to it, a connection that broke is gone.
+fn failed(error: &Error) -> End {
+    let broken = |code, reason: &'static str| {
+        End::Failed(CloseFrame {
+            code,
+            reason: reason.into(),
+        })
+    };
+    match error {
+        Error::Capacity(_) => End::Close(Close::TooBig),
+        Error::Utf8(_) => broken(CloseCode::Invalid, "text is UTF-8"),
+        Error::Protocol(
+            ProtocolError::ResetWithoutClosingHandshake | ProtocolError::ReceivedAfterClosing,
+        ) => End::Gone,
+        Error::Protocol(_) => broken(CloseCode::Protocol, "not WebSocket as RFC 6455 has it"),
+        _ => End::Gone,
     }
 }
 
@@ -213,15 +248,11 @@ impl Socket {
                     )
                     .await;
                 }
-                // The library answers pings and closes.
-                Some(Ok(
-                    WsMessage::Ping(_)
-                    | WsMessage::Pong(_)
-                    | WsMessage::Close(_)
-                    | WsMessage::Frame(_),
-                )) => {}
-                Some(Err(Error::Capacity(_))) => return End::Close(Close::TooBig),
-                Some(Err(_)) | None => return End::Gone,
+                Some(Ok(WsMessage::Close(_))) => return End::Left,
+                // The library answers pings.
+                Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Frame(_))) => {}
+                Some(Err(error)) => return failed(&error),
+                None => return End::Gone,
             }
         }
     }
@@ -288,16 +319,24 @@ impl Socket {
         unless_cut(stream.flush(), cut, phases).await
     }
 
-    /// Closes in order: our close, the peer's answer, and nothing left unread, since that would
-    /// make the kernel discard the close on its way.
-    async fn close(mut self, close: Close) {
+    async fn close(self, close: Close) {
         let frame = CloseFrame {
             code: close.code().into(),
             reason: close.reason().into(),
         };
+        self.goodbye(Some(frame)).await;
+    }
+
+    /// Closes in order: our close or our answer to the peer's, the peer's answer, and nothing left
+    /// unread, since that would make the kernel discard the close on its way. The connection ends
+    /// on our side first (RFC 6455 section 7.1.1): a client waits for that.
+    async fn goodbye(mut self, frame: Option<CloseFrame>) {
         let goodbye = async {
-            self.stream.close(Some(frame)).await?;
+            if frame.is_some() {
+                self.stream.close(frame).await?;
+            }
             while let Some(Ok(_)) = self.stream.next().await {}
+            self.stream.get_mut().shutdown().await?;
             let mut rest = [0; 1024];
             while self.stream.get_mut().read(&mut rest).await? > 0 {}
             Ok::<(), Error>(())

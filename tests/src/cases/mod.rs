@@ -17,6 +17,7 @@ mod crash;
 mod durable;
 mod epochs;
 mod filters;
+mod frames;
 mod golden;
 mod import;
 mod lists;
@@ -49,6 +50,7 @@ pub fn cases() -> Vec<Case> {
         revoke::cases(),
         tickets::cases(),
         filters::cases(),
+        frames::cases(),
         resume::cases(),
         durable::cases(),
         epochs::cases(),
