@@ -6,7 +6,10 @@
 
 mod canonical;
 mod chain;
+mod export;
 mod hash;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -16,6 +19,7 @@ use crate::room::name::RoomName;
 use crate::time::Millis;
 pub use canonical::{canonical, is_canonical};
 pub use chain::{Breach, Broken, Head, Known, follow};
+pub use export::{Export, Exported, NoRecord};
 pub use hash::{Hash, InvalidHash};
 
 /// The version of the rules a row is hashed under.

@@ -21,6 +21,15 @@ pub(crate) struct Remote {
     token: Option<String>,
 }
 
+/// An answer that is a file, or a page of one.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    /// Its body.
+    pub(crate) text: String,
+    /// Where the next page starts; none on the last.
+    pub(crate) next_cursor: Option<String>,
+}
+
 /// A server that can be asked.
 #[derive(Debug)]
 pub(crate) struct Client {
@@ -90,6 +99,14 @@ impl Client {
 
     /// Sends a request and reads the JSON of its answer.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Value> {
+        let answer = self.fetch(request).await?;
+        let server = self.base.origin().ascii_serialization();
+        serde_json::from_str(&answer.text)
+            .with_context(|| format!("{server} did not answer in JSON"))
+    }
+
+    /// Sends a request and reads its answer.
+    pub(crate) async fn fetch(&self, request: RequestBuilder) -> Result<Fetched> {
         let server = self.base.origin().ascii_serialization();
         let response = match request.send().await {
             Ok(response) => response,
@@ -105,11 +122,27 @@ impl Client {
             eprintln!("generated data: none of it is real");
         }
         let status = response.status();
+        let link = response.headers().get(reqwest::header::LINK).cloned();
         let text = response.text().await.context("the answer broke off")?;
         if !status.is_success() {
             bail!("{}", problem(status, &text));
         }
-        serde_json::from_str(&text).with_context(|| format!("{server} did not answer in JSON"))
+        let next_cursor = match link {
+            None => None,
+            Some(link) => {
+                let cursor = link.to_str().ok().and_then(|link| self.cursor_of(link));
+                Some(cursor.with_context(|| format!("{server} links to no next page"))?)
+            }
+        };
+        Ok(Fetched { text, next_cursor })
+    }
+
+    /// The cursor in a link to a next page.
+    fn cursor_of(&self, link: &str) -> Option<String> {
+        let path = link.strip_prefix('<')?.strip_suffix(">; rel=\"next\"")?;
+        let url = self.base.join(path).ok()?;
+        let cursor = url.query_pairs().find(|(name, _)| name == "cursor");
+        cursor.map(|(_, cursor)| cursor.into_owned())
     }
 }
 

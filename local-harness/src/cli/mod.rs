@@ -1,5 +1,6 @@
 //! The commands, their arguments, and what they share.
 
+mod audit;
 mod client;
 mod desk;
 mod import;
@@ -46,6 +47,8 @@ enum Command {
     Renew(renew::Renew),
     /// Refuse everything issued to a user until now
     Revoke(revoke::Revoke),
+    /// Check or export the record of who did what
+    Audit(audit::Audit),
     /// Follow what happens
     Tail(tail::Tail),
 }
@@ -62,6 +65,7 @@ impl Cli {
             Command::Signals(signals) => signals.run().await,
             Command::Renew(renew) => renew.run().await,
             Command::Revoke(revoke) => revoke.run().await,
+            Command::Audit(audit) => audit.run().await,
             Command::Tail(tail) => tail.run().await,
         }
     }

@@ -9,7 +9,7 @@ use signalroom_core::audit::{Hash, Head, Record, follow};
 use signalroom_core::store::Sql;
 use signalroom_harness::sql::SqliteSql;
 
-use super::{approve, compute, import, pending};
+use super::{approve, command_line, compute, import, pending};
 use crate::bars::{self, Shape};
 use crate::case::{Case, Ctx};
 use crate::check;
@@ -427,6 +427,16 @@ async fn tampered(ctx: Ctx) -> Result<()> {
         .with_context(|| format!("{statements:?}"))?;
         let all = admin(&ctx, "/api/v1/audit/verify").await?;
         check::equal("all are ok", &all["ok"], &json!(false))?;
+        if ctx.kind() == Kind::Harness {
+            let ended = command_line::run(&ctx, &["audit", "verify"]).await?;
+            check::equal("the exit code", &ended.code, &Some(1))?;
+            let said = format!("BROKEN at row {n}");
+            ensure!(
+                ended.stdout.contains(&said),
+                "expected {said:?}, got {}",
+                ended.stdout
+            );
+        }
         ctx.restart_after(Stop::Gently, || {
             let database = database(&data)?;
             std::fs::copy(&kept, &database)?;

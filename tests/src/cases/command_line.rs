@@ -33,6 +33,11 @@ pub(super) fn cases() -> Vec<Case> {
         .only(ONLY),
         Case::shared("command line/cron starts a run", cron).only(ONLY),
         Case::shared("command line/approve and signals", approve).only(ONLY),
+        Case::shared(
+            "command line/audit verifies, exports, and verifies the export",
+            audit,
+        )
+        .only(ONLY),
         Case::shared("command line/tail shows a signal and its approval", tail).only(ONLY),
     ]
 }
@@ -80,12 +85,91 @@ impl Ended {
     }
 }
 
-async fn run(ctx: &Ctx, arguments: &[&str]) -> Result<Ended> {
+/// Runs a command of an admin's against the run's server.
+pub(super) async fn run(ctx: &Ctx, arguments: &[&str]) -> Result<Ended> {
     let url = ctx.url();
     let token = ctx.minter().token(&ctx.user("cli"), Role::Admin);
     let mut command = signalroom(ctx, arguments).await?;
     command.args(["--url", &url, "--token", &token]);
     ended(command).await
+}
+
+async fn audit(ctx: Ctx) -> Result<()> {
+    let (symbol, _) = pending(&ctx, "A", Shape::Buy).await?;
+    run(&ctx, &["approve", &symbol, "BUY", "--note", "so"])
+        .await?
+        .ok()?;
+    let other = ctx.symbol("B");
+    import(&ctx, &other, &bars::series(Shape::Buy, 1)).await?;
+    let printed = run(&ctx, &["audit", "verify", &symbol, &other])
+        .await?
+        .ok()?;
+    for (symbol, rows) in [(&symbol, 2), (&other, 1)] {
+        let line = printed.lines().find(|line| line.contains(symbol.as_str()));
+        let line = line.with_context(|| format!("{symbol} in {printed}"))?;
+        ensure!(
+            line.contains(&format!("{rows} rows, whole")),
+            "expected {rows} whole rows, got {line}"
+        );
+    }
+    let printed = run(&ctx, &["audit", "verify"]).await?.ok()?;
+    ensure!(
+        printed.contains(&symbol) && printed.contains(&other) && printed.contains("feed"),
+        "expected every room, got {printed}"
+    );
+    let nobody = run(&ctx, &["audit", "verify", &ctx.symbol("NONE")]).await?;
+    ensure!(
+        nobody.code == Some(1) && !nobody.stderr.is_empty(),
+        "expected an unknown symbol to fail, got {:?}: {}",
+        nobody.code,
+        nobody.stdout
+    );
+
+    let file = ctx.scratch().with_extension("jsonl");
+    let path = file.to_string_lossy().into_owned();
+    let printed = run(&ctx, &["audit", "export", &symbol, "--out", &path])
+        .await?
+        .ok()?;
+    check::equal("what it printed", &printed.trim(), &"2 rows")?;
+    let text = std::fs::read_to_string(&file)?;
+    let all = run(&ctx, &["audit", "export"]).await?.ok()?;
+    ensure!(all.contains(&text), "expected {text} among {all}");
+    let verify = |text: String| {
+        let (ctx, path, written) = (ctx.clone(), path.clone(), std::fs::write(&path, text));
+        async move {
+            written?;
+            ended(signalroom(&ctx, &["audit", "verify", "--file", &path]).await?).await
+        }
+    };
+    let printed = verify(all).await?.ok()?;
+    ensure!(
+        printed.contains(&symbol) && printed.contains(&other),
+        "expected both rooms, got {printed}"
+    );
+    let first = text.lines().next().unwrap_or_default();
+    for (changed, said) in [
+        (
+            text.replace("\"so\"", "\"no\""),
+            "BROKEN at row 2: it was changed",
+        ),
+        (
+            text.replacen(&format!("{first}\n"), "", 1),
+            "BROKEN at row 1: it was removed",
+        ),
+        (
+            text.replace("\"v\":1}", "\"v\":1 }"),
+            "line 1: not a row as it is exported",
+        ),
+    ] {
+        let ended = verify(changed).await?;
+        check::equal("the exit code", &ended.code, &Some(1))?;
+        ensure!(
+            ended.stdout.contains(said),
+            "expected {said:?}, got {}",
+            ended.stdout
+        );
+    }
+    Ok(())
 }
 
 async fn token(ctx: Ctx) -> Result<()> {
