@@ -1,6 +1,7 @@
 //! Parsers that make one value of bytes.
 
 use chrono::NaiveDate;
+use signalroom_core::audit::{Export, canonical, is_canonical};
 use signalroom_core::auth::{MAX_SUBJECT_BYTES, Secret, Verifier};
 use signalroom_core::config::Config;
 use signalroom_core::cron::Cron;
@@ -126,4 +127,29 @@ pub(crate) fn config(data: &[u8]) {
         Err(error) => format!("{error} {error:?}"),
     };
     assert!(!shown.contains(SECRET), "{shown}");
+}
+
+/// What is whole counts every line of its room, and the canonical form says the same value.
+pub(crate) fn audit_export(data: &[u8]) {
+    let Some(text) = utf8(data) else { return };
+    let mut export = Export::default();
+    let mut lines = 0;
+    for line in text.lines() {
+        if export.line(line).is_err() {
+            break;
+        }
+        lines += 1;
+    }
+    let rooms = export.rooms().values();
+    let whole: i64 = rooms.map(|room| room.head.n).sum();
+    assert!(whole <= lines, "{whole} whole rows in {lines} lines");
+    if let Ok(value) = serde_json::from_str::<serde_json::Value>(text)
+        && let Some(form) = canonical(&value)
+    {
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(form.get()).ok(),
+            Some(value.clone())
+        );
+        assert_eq!(is_canonical(&form), value.is_object(), "{form}");
+    }
 }

@@ -12,6 +12,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("attachment", decoders::attachment),
+    ("audit_export", decoders::audit_export),
     ("bars_csv", decoders::bars_csv),
     ("bars_json", decoders::bars_json),
     ("config", decoders::config),

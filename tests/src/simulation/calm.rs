@@ -155,6 +155,7 @@ impl World {
     /// What must be true in the end.
     fn settled(&mut self) {
         self.city_is_right();
+        self.records_are_whole();
         let feed = self.places[FEED].rows("SELECT data FROM approvals", &[]);
         let feed: BTreeSet<String> = feed
             .iter()

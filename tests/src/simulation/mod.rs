@@ -15,6 +15,7 @@ mod client;
 mod loss;
 mod past;
 mod place;
+mod record;
 mod rng;
 mod rules;
 mod sockets;

@@ -104,6 +104,7 @@ impl World {
         if room == FEED {
             return;
         }
+        self.decisions_are_on_record(room);
         let rows = place.rows("SELECT signal_id, data FROM approvals", &[]);
         let text =
             |row: &signalroom_core::store::Row, column| row.text(column).expect("text").to_owned();
