@@ -369,3 +369,68 @@ fn a_long_record_is_checked_in_parts() {
     );
     assert_eq!(world.play("verify A"), [format!("row 1099: {CHANGED}")]);
 }
+
+/// The tables of a symbol's room under schema 3, and of the feed under schema 2.
+const SYMBOL_3: &[&str] = &[
+    "answers",
+    "approvals",
+    "bars",
+    "events",
+    "lineage",
+    "meta",
+    "outbox",
+    "signals",
+];
+const FEED_2: &[&str] = &[
+    "approvals",
+    "city",
+    "events",
+    "latest",
+    "lineage",
+    "meta",
+    "retired",
+    "sources",
+];
+
+/// Takes away what an older version did not have.
+fn make_older(world: &mut World, room: &str, schema: &str, tables: &[&str]) {
+    let dump = world.room(room).disk.dump();
+    let newer = dump
+        .iter()
+        .filter(|(name, _)| !tables.contains(&name.as_str()));
+    let mut statements: Vec<String> = newer
+        .map(|(name, _)| format!("DROP TABLE {name}"))
+        .collect();
+    assert!(statements.contains(&"DROP TABLE audit".to_owned()));
+    statements.push("DELETE FROM meta WHERE key = 'audit'".to_owned());
+    statements.push(format!(
+        "UPDATE meta SET value = '{schema}' WHERE key = 'schema'"
+    ));
+    let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
+    tamper(world, room, &statements);
+}
+
+#[test]
+fn a_room_from_before_the_record_begins_one() {
+    let mut world = recorded();
+    let before = world.play("history A");
+    make_older(&mut world, "A", "3", SYMBOL_3);
+    make_older(&mut world, "feed", "2", FEED_2);
+    assert_eq!(world.play("history A"), before);
+    assert_eq!(world.play("verify A"), ["0 rows are whole"]);
+    check_in(
+        &mut world,
+        "
+        > approve A RISK bob
+        A:2021-02-26:1 RISK by bob at #4
+        > deliver A
+        [#4] v3
+        > audit A
+        [#1 approval by bob A:2021-02-26:1 RISK]
+        > verify A
+        1 rows are whole
+        > witnessed feed A
+        [[#1]]
+        ",
+    );
+}
