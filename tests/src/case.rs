@@ -58,6 +58,15 @@ impl Case {
         Self::new(name, Needs::Own(vars), run)
     }
 
+    /// A case that starts its servers itself, with vars that are not known before.
+    pub fn starting<F, O>(name: &'static str, run: F) -> Self
+    where
+        F: Fn(Ctx) -> O + Send + Sync + 'static,
+        O: Future<Output = Result<()>> + Send + 'static,
+    {
+        Self::new(name, Needs::Nothing, run)
+    }
+
     /// A case of the command line, for the native binary only.
     pub fn command_line<F, O>(name: &'static str, run: F) -> Self
     where

@@ -18,6 +18,7 @@ pub mod cases;
 pub mod check;
 pub mod client;
 pub mod oracle;
+pub mod provider;
 pub mod runner;
 pub mod simulation;
 pub mod target;

@@ -19,6 +19,8 @@ mod epochs;
 mod filters;
 mod frames;
 mod golden;
+mod hostile;
+mod identity;
 mod import;
 mod lists;
 mod page;
@@ -36,6 +38,7 @@ mod tokens;
 pub fn cases() -> Vec<Case> {
     [
         access::cases(),
+        identity::cases(),
         import::cases(),
         bad_input::cases(),
         signals::cases(),

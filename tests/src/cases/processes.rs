@@ -189,6 +189,8 @@ async fn bad_var(ctx: Ctx) -> Result<()> {
         ("HISTORY_LIMIT", "many"),
         ("MESSAGE_RETENTION", "-1"),
         ("WATCHLIST", "GOOD,B_D"),
+        ("JWKS_URL", "http://id.example/certs"),
+        ("JWT_SECRET_PREVIOUS", "thirty-one-bytes-are-not-enough"),
     ] {
         let ended = with_var(&ctx, name, value).await?;
         one_clear_line(&ended, name).with_context(|| format!("{name}={value}"))?;
