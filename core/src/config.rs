@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::auth::{Secret, Verifier};
+use crate::auth::{InvalidKeysUrl, Provider, Secret, Verifier};
 use crate::revocation::Remembered;
 use crate::symbol::Symbol;
 
@@ -49,8 +49,8 @@ pub enum ConfigError {
     #[error("JWT_SECRET is not set; it must have at least 32 bytes")]
     NoSecret,
     /// A key too short.
-    #[error(transparent)]
-    ShortSecret(#[from] crate::auth::ShortSecret),
+    #[error("{0} must have at least 32 bytes")]
+    ShortSecret(&'static str),
     /// A symbol of the watchlist is none.
     #[error("WATCHLIST: {0:?} is not a symbol")]
     Watchlist(String),
@@ -62,9 +62,9 @@ pub enum ConfigError {
         /// Its largest value.
         max: u32,
     },
-    /// An identity provider's keys are not supported yet.
-    #[error("JWKS_URL is not supported by this version; unset it and use JWT_SECRET")]
-    Jwks,
+    /// Keys at this address could be anybody's.
+    #[error(transparent)]
+    KeysUrl(#[from] InvalidKeysUrl),
 }
 
 impl Config {
@@ -101,15 +101,21 @@ impl Config {
     /// [`ConfigError`] for the first that is missing or wrong.
     pub fn verifier(var: impl Fn(&str) -> Option<String>) -> Result<Verifier, ConfigError> {
         let set = |name: &str| set(&var, name);
-        let secret = Secret::new(&set("JWT_SECRET").ok_or(ConfigError::NoSecret)?)?;
-        if set("JWKS_URL").is_some() {
-            return Err(ConfigError::Jwks);
-        }
-        Ok(Verifier::new(
-            secret,
-            set("JWT_ISSUER"),
-            set("JWT_AUDIENCE"),
-        ))
+        let secret = |name: &'static str| {
+            let read = |key: String| Secret::new(&key).map_err(|_| ConfigError::ShortSecret(name));
+            set(name).map(read).transpose()
+        };
+        let claim = |name: &str, usual: &str| set(name).unwrap_or_else(|| usual.to_owned());
+        let provider = |url: String| {
+            let role = claim("JWT_ROLE_CLAIM", "role");
+            Provider::new(&url, role, claim("JWT_SUBJECT_CLAIM", "sub"))
+        };
+        let current = secret("JWT_SECRET")?.ok_or(ConfigError::NoSecret)?;
+        Ok(
+            Verifier::new(current, set("JWT_ISSUER"), set("JWT_AUDIENCE"))
+                .after(secret("JWT_SECRET_PREVIOUS")?)
+                .trusting(set("JWKS_URL").map(provider).transpose()?),
+        )
     }
 }
 
@@ -180,11 +186,11 @@ mod tests {
     #[test]
     fn wrong_values_are_named() {
         assert_eq!(read(&[]).err(), Some(ConfigError::NoSecret));
-        assert!(matches!(
-            read(&[("JWT_SECRET", "x")]),
-            Err(ConfigError::ShortSecret(_))
-        ));
+        let short = read(&[("JWT_SECRET", "x")]).err();
+        assert_eq!(short, Some(ConfigError::ShortSecret("JWT_SECRET")));
         for (name, value) in [
+            ("JWT_SECRET_PREVIOUS", "thirty-one-bytes-are-not-enough"),
+            ("JWKS_URL", "http://id.example/certs"),
             ("WATCHLIST", "A B"),
             ("HISTORY_LIMIT", "0"),
             ("MESSAGE_RETENTION", "many"),

@@ -3,7 +3,9 @@
 //! Translates between the core and the platform: SQL, sockets, alarms. Decides nothing.
 
 pub mod ask;
+pub mod config;
 pub mod dev;
+pub mod keys;
 pub mod platform;
 mod room;
 mod sockets;

@@ -9,13 +9,14 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use futures_util::future::{Either, select};
-use signalroom_core::config::{Config, RoomConfig};
+use signalroom_core::config::RoomConfig;
 use signalroom_core::host::{Host, HostError};
 use signalroom_core::room::Event;
 use signalroom_core::room::call::{Ack, Call, Reply};
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::socket::{ConnId, Hello};
 use signalroom_core::time::Millis;
+use signalroom_core::wire::client;
 use signalroom_core::wire::limits::{PING_INTERVAL_MS, SILENCE_MS, SUBPROTOCOL};
 use worker::{
     Date, Delay, DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket,
@@ -23,7 +24,9 @@ use worker::{
 };
 
 use crate::ask::{self, Outcome};
+use crate::config;
 use crate::dev;
+use crate::keys;
 use crate::platform;
 use crate::sockets::{SocketList, conn_id};
 use crate::sql::DurableSql;
@@ -74,13 +77,13 @@ impl Room {
             .name()
             .ok_or_else(|| failed(&"a room without a name"))?;
         let name: RoomName = name.parse().map_err(|error| failed(&error))?;
-        let var = |key: &str| self.env.var(key).ok().map(|value| value.to_string());
-        let config = RoomConfig::from_vars(var).map_err(|error| failed(&error))?;
+        let room = RoomConfig::from_vars(|name| config::var(&self.env, name));
+        let room = room.map_err(|error| failed(&error))?;
         let sql = DurableSql::new(&self.state);
-        let mut host = Host::new(name.clone(), config, ask::fresh_id(), sql);
+        let mut host = Host::new(name.clone(), room, ask::fresh_id(), sql);
         // Without a secret the Worker lets nobody in; what a room owes is delivered all the same.
-        if let Ok(verifier) = Config::verifier(var) {
-            host = host.trusting(Arc::new(verifier));
+        if let Ok(config) = config::of(&self.env) {
+            host = host.trusting(Arc::new(config.verifier.clone()));
         }
         Ok(Inner {
             name,
@@ -264,6 +267,12 @@ impl DurableObject for Room {
             return Ok(());
         };
         self.with(|inner, _| inner.sockets.hear(conn, now()))?;
+        if let WebSocketIncomingMessage::String(text) = &message
+            && let Some(token) = client::token(text)
+            && let Ok(config) = config::of(&self.env)
+        {
+            keys::see_to(&config.verifier, &token).await;
+        }
         self.on_event(match message {
             WebSocketIncomingMessage::String(text) => Event::Text { conn, text },
             WebSocketIncomingMessage::Binary(bytes) => Event::Binary {

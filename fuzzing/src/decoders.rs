@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 use signalroom_core::audit::{Export, canonical, is_canonical};
-use signalroom_core::auth::{MAX_SUBJECT_BYTES, Secret, Verifier};
+use signalroom_core::auth::{AuthError, MAX_SUBJECT_BYTES, Provider, Secret, Verifier};
 use signalroom_core::config::Config;
 use signalroom_core::cron::Cron;
 use signalroom_core::room::name::RoomName;
@@ -38,6 +38,30 @@ pub(crate) fn token(data: &[u8]) {
     if let Ok(claims) = verifier().verify(text, NOW) {
         assert!((1..=MAX_SUBJECT_BYTES).contains(&claims.sub.len()));
         assert!(claims.expires_at.plus(60_000) > NOW, "it has ended");
+    }
+}
+
+/// A key set is taken or refused; none makes a token good that is signed with zeroes, or with what
+/// the set says of itself.
+pub(crate) fn keys(data: &[u8]) {
+    // The claims of a good token, by each algorithm in turn; the key is called `k`.
+    const BODY: &str = "eyJzdWIiOiJhIiwicm9sZSI6ImFkbWluIiwiZXhwIjoxNzY4NDc4NDYwfQ";
+    const HEADERS: [&str; 4] = [
+        "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ",
+        "eyJhbGciOiJFUzI1NiIsImtpZCI6ImsifQ",
+        "eyJhbGciOiJFZERTQSIsImtpZCI6ImsifQ",
+        "eyJhbGciOiJIUzI1NiIsImtpZCI6ImsifQ",
+    ];
+    let provider = Provider::new("https://id.example/keys", "role".into(), "sub".into());
+    let verifier = verifier().trusting(Some(provider.expect("https")));
+    let refused = verifier.fetched(Ok(data.to_vec()), NOW).is_some();
+    for (header, bytes) in HEADERS.iter().zip([256, 64, 64, 32]) {
+        let signature = "A".repeat((bytes * 4_usize).div_ceil(3));
+        let token = format!("{header}.{BODY}.{signature}");
+        let verdict = verifier.verify(&token, NOW);
+        let unjudged = verdict == Err(AuthError::NoKeys);
+        assert!(verdict.is_err(), "{token}");
+        assert_eq!(unjudged, refused && bytes != 32, "{verdict:?}");
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn request(data: &[u8]) {
             Next::Reply(response) => return check(&response),
             Next::Body { limit, then } if body.len() > limit => then(Body::TooLarge, NOW),
             Next::Body { then, .. } => then(Body::Complete(body.to_vec()), NOW),
+            Next::Keys { then, .. } => then(NOW),
             Next::Call { calls, .. } => return assert!(!calls.is_empty()),
             Next::Upgrade { .. } | Next::Static => return,
         }

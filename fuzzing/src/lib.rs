@@ -17,6 +17,7 @@ pub const TARGETS: &[Target] = &[
     ("bars_json", decoders::bars_json),
     ("config", decoders::config),
     ("follower", sockets::follower),
+    ("keys", decoders::keys),
     ("names", decoders::names),
     ("request", http::request),
     ("room", sockets::room),

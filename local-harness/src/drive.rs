@@ -8,6 +8,7 @@ use signalroom_core::room::name::RoomName;
 use signalroom_core::room::socket::Hello;
 
 use crate::clock;
+use crate::keys;
 use crate::room::Registry;
 use crate::upload::{Unread, Upload};
 
@@ -46,6 +47,10 @@ pub(crate) async fn drive(mut next: Next, registry: &Arc<Registry>, mut upload: 
                     hello,
                     protocol,
                 };
+            }
+            Next::Keys { token, then } => {
+                keys::see_to(registry.verifier(), &token).await;
+                then(clock::now())
             }
             Next::Body { limit, then } => match upload.read(limit).await {
                 Ok(body) => then(body, clock::now()),

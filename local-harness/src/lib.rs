@@ -11,6 +11,7 @@ mod files;
 pub mod follow;
 mod handshake;
 mod http;
+mod keys;
 mod limits;
 mod pace;
 mod page;

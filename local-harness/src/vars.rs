@@ -9,13 +9,16 @@ use std::path::{Path, PathBuf};
 use crate::random;
 
 /// Every variable of the configuration.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 12] = [
     "ALLOWED_ORIGINS",
     "HISTORY_LIMIT",
     "JWKS_URL",
     "JWT_AUDIENCE",
     "JWT_ISSUER",
+    "JWT_ROLE_CLAIM",
     "JWT_SECRET",
+    "JWT_SECRET_PREVIOUS",
+    "JWT_SUBJECT_CLAIM",
     "MESSAGE_RETENTION",
     "RESUME_LIMIT",
     "WATCHLIST",

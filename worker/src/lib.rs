@@ -5,15 +5,12 @@
 
 mod body;
 
-use std::cell::OnceCell;
-use std::sync::Arc;
-
 use futures_util::StreamExt;
 use futures_util::stream;
 use signalroom_core::api::{self, FAN_OUT, Next};
-use signalroom_core::config::{Config, ConfigError};
+use signalroom_core::config::Config;
 use signalroom_core::time::Millis;
-use signalroom_durable_objects::{ask, dev};
+use signalroom_durable_objects::{ask, config, dev, keys};
 use worker::{
     Context, Date, Env, Headers, Request, Response, Result, ScheduleContext, ScheduledEvent,
     console_error, console_log, event,
@@ -24,7 +21,7 @@ pub use signalroom_durable_objects::Room;
 /// Answers a request, or hands it to its room.
 #[event(fetch)]
 async fn fetch(mut request: Request, env: Env, _context: Context) -> Result<Response> {
-    let config = match config(&env) {
+    let config = match config::of(&env) {
         Ok(config) => config,
         Err(error) => return render(api::misconfigured(&error)),
     };
@@ -32,18 +29,18 @@ async fn fetch(mut request: Request, env: Env, _context: Context) -> Result<Resp
         return Ok(response);
     }
     let next = api::begin(&config, head(&request)?, now());
-    drive(&env, next, Some(request)).await
+    drive(&env, &config, next, Some(request)).await
 }
 
 /// A cron trigger fired.
 #[event(scheduled)]
 async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let cron = event.cron();
-    let config = match config(&env) {
+    let config = match config::of(&env) {
         Ok(config) => config,
         Err(error) => return console_error!("cron {cron}: {error}"),
     };
-    match drive(&env, api::run(&config, &cron), None).await {
+    match drive(&env, &config, api::run(&config, &cron), None).await {
         Ok(mut response) => {
             let report = response.text().await.unwrap_or_default();
             console_log!("cron {cron}: {} {report}", response.status_code());
@@ -56,24 +53,20 @@ fn now() -> Millis {
     Millis(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Reads variables and secrets; the runtime knows both by name. They do not change while an
-/// isolate lives, and with them is kept what it remembers from one request to the next.
-fn config(env: &Env) -> std::result::Result<Arc<Config>, ConfigError> {
-    thread_local!(static CONFIG: OnceCell<Arc<Config>> = const { OnceCell::new() });
-    CONFIG.with(|kept| {
-        if let Some(config) = kept.get() {
-            return Ok(Arc::clone(config));
-        }
-        let config = Config::from_vars(|name| env.var(name).ok().map(|value| value.to_string()))?;
-        Ok(Arc::clone(kept.get_or_init(|| Arc::new(config))))
-    })
-}
-
 /// Goes on until the core has an answer.
-async fn drive(env: &Env, mut next: Next, mut request: Option<Request>) -> Result<Response> {
+async fn drive(
+    env: &Env,
+    config: &Config,
+    mut next: Next,
+    mut request: Option<Request>,
+) -> Result<Response> {
     loop {
         next = match next {
             Next::Reply(response) => return render(response),
+            Next::Keys { token, then } => {
+                keys::see_to(&config.verifier, &token).await;
+                then(now())
+            }
             Next::Body { limit, then } => then(body::read(request.as_mut(), limit).await?, now()),
             Next::Call { calls, then } => {
                 let asked = calls.iter().map(|(room, call)| ask::ask(env, room, call));

@@ -48,7 +48,7 @@ pub(super) fn pass(action: Action, asked: Asked, now: Millis) -> Result<Next, Pr
 fn go_on(action: Action, asked: Asked, before: Option<Millis>) -> Result<Next, Problem> {
     let issued_at = asked.claims.as_ref().and_then(|claims| claims.issued_at);
     if is_revoked(issued_at, before) {
-        return Err(Problem::unauthorized());
+        return Err(Problem::invalid_token());
     }
     act(action, asked)
 }

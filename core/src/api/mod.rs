@@ -9,6 +9,7 @@ mod bounds;
 mod epochs;
 mod export;
 mod gate;
+mod identity;
 pub mod openapi;
 mod origin;
 mod params;
@@ -101,6 +102,14 @@ pub enum Next {
         /// Goes on with the replies.
         then: Box<dyn FnOnce(Replies, Millis) -> Next + Send>,
     },
+    /// Do what [`Verifier::wants`](crate::auth::Verifier::wants) says of this token until it wants
+    /// nothing.
+    Keys {
+        /// What the request is to be judged by. Never to be logged.
+        token: String,
+        /// Goes on with the keys that are there then.
+        then: Box<dyn FnOnce(Millis) -> Next + Send>,
+    },
     /// Accept a WebSocket in this room.
     Upgrade {
         /// Who holds it.
@@ -134,7 +143,18 @@ pub fn begin(config: &Arc<Config>, request: Request, now: Millis) -> Next {
             Ok(Next::Reply(origin::preflight(&request, &reader, &methods)))
         }
         Found::OtherMethods(methods) => Err(other_methods(&methods)),
-        Found::Route(route, parameter) => admitted(config, request, route, parameter, &reader, now),
+        Found::Route(route, parameter) => {
+            let token = identity::lacking_keys(&config.verifier, &request, route, now);
+            let (config, of) = (Arc::clone(config), reader.clone());
+            let admit = move |now| admitted(&config, request, route, parameter, &of, now);
+            match token {
+                Some(token) => Ok(Next::Keys {
+                    token,
+                    then: Box::new(move |now| admit(now).unwrap_or_else(Next::from)),
+                }),
+                None => admit(now),
+            }
+        }
     };
     origin::open_to(next.unwrap_or_else(Next::from), reader)
 }
@@ -157,29 +177,22 @@ fn admitted(
     reader: &Reader,
     now: Millis,
 ) -> Result<Next, Problem> {
-    let socket = matches!(route.action, Action::Socket | Action::SymbolSocket);
+    let socket = route.is_socket();
     if socket && reader.origin == Origin::Foreign {
         return Err(origin::refused());
     }
     let params = Params::new(&request.query);
-    let token = if socket {
-        sockets::token(&request.headers, &params)
-    } else {
-        bearer(&request.headers)
-    };
+    let token = identity::token(&request.headers, socket.then_some(&params));
     let ticket = socket && token.is_none() && params.text("ticket").is_some();
     let claims = match route.need {
         Need::Nothing => None,
         // Whose it is, the feed knows; sockets take any role.
         _ if ticket => None,
         need @ (Need::Read | Need::Decide | Need::Feed | Need::Administer) => {
-            let claims = config
-                .verifier
-                .verify(token.unwrap_or_default(), now)
-                .map_err(|_| Problem::unauthorized())?;
+            let claims = identity::judge(&config.verifier, token, now)?;
             // A request may come a little late; a socket would be closed as soon as it is open.
             if socket && claims.expires_at <= now {
-                return Err(Problem::unauthorized());
+                return Err(Problem::invalid_token());
             }
             if !claims.role.may(need) {
                 let role = claims.role.as_str();
@@ -325,11 +338,6 @@ fn lost() -> CallError {
 
 fn mixed_up() -> Problem {
     failed(lost(), None, false)
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = origin::header(headers, "authorization")?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn other_methods(methods: &[&Method]) -> Problem {

@@ -107,6 +107,13 @@ impl Slug {
     }
 }
 
+/// What `WWW-Authenticate` says to a request without a token, and to one with a bad token (RFC 6750
+/// section 3).
+pub(super) const CHALLENGES: [&str; 2] = [
+    "Bearer realm=\"signalroom\"",
+    "Bearer realm=\"signalroom\", error=\"invalid_token\"",
+];
+
 /// A problem under construction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
@@ -134,13 +141,19 @@ impl Problem {
         Self::new(Slug::Invalid, detail).with("pointer", pointer)
     }
 
-    /// The answer to every kind of missing or bad token: it never says which.
+    /// The answer to a request without a token.
     pub fn unauthorized() -> Self {
-        Self::new(
-            Slug::Unauthorized,
-            "Send a valid token as \"Authorization: Bearer <jwt>\".",
-        )
-        .header("www-authenticate", "Bearer realm=\"signalroom\"")
+        Self::challenge(CHALLENGES[0])
+    }
+
+    /// The answer to every kind of bad token: it never says which.
+    pub fn invalid_token() -> Self {
+        Self::challenge(CHALLENGES[1])
+    }
+
+    fn challenge(challenge: &str) -> Self {
+        let detail = "Send a valid token as \"Authorization: Bearer <jwt>\".";
+        Self::new(Slug::Unauthorized, detail).header("www-authenticate", challenge)
     }
 
     /// The same problem under another status.

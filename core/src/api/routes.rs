@@ -74,6 +74,13 @@ pub struct Route {
     pub summary: &'static str,
 }
 
+impl Route {
+    /// Whether it opens a WebSocket.
+    pub fn is_socket(&self) -> bool {
+        matches!(self.action, Action::Socket | Action::SymbolSocket)
+    }
+}
+
 const fn route(
     method: Method,
     path: &'static str,

@@ -2,6 +2,7 @@
 
 use http::HeaderMap;
 
+use super::identity::bearer;
 use super::origin::header;
 use super::params::Params;
 use super::problem::{Problem, Slug};
@@ -26,7 +27,7 @@ fn offered(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 pub(super) fn token<'a>(headers: &'a HeaderMap, params: &'a Params) -> Option<&'a str> {
     offered(headers)
         .find_map(|protocol| protocol.strip_prefix(BEARER))
-        .or_else(|| super::bearer(headers))
+        .or_else(|| bearer(headers))
         .or_else(|| params.text("token"))
 }
 

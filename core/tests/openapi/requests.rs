@@ -135,6 +135,7 @@ pub(crate) fn answer(
                     .collect();
                 then(replies, NOW)
             }
+            Next::Keys { then, .. } => then(NOW),
             Next::Upgrade { .. } => {
                 return Response {
                     status: 101,

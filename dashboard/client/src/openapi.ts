@@ -1197,7 +1197,7 @@ export interface components {
         /** @description Sign in */
         "401_unauthorized": {
             headers: {
-                "WWW-Authenticate": "Bearer realm=\"signalroom\"";
+                "WWW-Authenticate": "Bearer realm=\"signalroom\"" | "Bearer realm=\"signalroom\", error=\"invalid_token\"";
                 [name: string]: unknown;
             };
             content: {

@@ -97,6 +97,11 @@ impl Registry {
         )
     }
 
+    /// What tokens are checked with.
+    pub(crate) fn verifier(&self) -> &Arc<Verifier> {
+        &self.settings.verifier
+    }
+
     /// Asks a room.
     pub(crate) async fn call(self: &Arc<Self>, room: &RoomName, call: Call) -> Answer {
         let (answer, answered) = oneshot::channel();

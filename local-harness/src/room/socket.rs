@@ -10,11 +10,12 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use signalroom_core::auth::Verifier;
 use signalroom_core::room::Event;
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::socket::{ConnId, Hello};
 use signalroom_core::wire::close::Close;
-use signalroom_core::wire::limits;
+use signalroom_core::wire::{client, limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, sleep_until, timeout};
@@ -27,7 +28,7 @@ use tokio_tungstenite::tungstenite::{Error, Message as WsMessage, Utf8Bytes};
 use super::registry::{Handle, Message, Registry};
 use super::table::{Line, Outgoing, QUEUE};
 use crate::phase::{Phase, Phases};
-use crate::{clock, random};
+use crate::{clock, keys, random};
 
 /// Over how long the sockets of a stopping server are closed at most; requests and goodbyes fit
 /// into the rest of half a minute.
@@ -83,12 +84,14 @@ pub(crate) async fn serve(io: Upgraded, accepted: Accepted, registry: Arc<Regist
     };
     let conn = ConnId(random::number());
     let phases = registry.phases.clone();
+    let verifier = Arc::clone(registry.verifier());
     let counted = Counted::new(&registry.sockets);
     let mut socket = Socket {
         stream,
         frames,
         cut,
         phases,
+        verifier,
         conn,
         counted,
     };
@@ -160,6 +163,7 @@ struct Socket {
     frames: mpsc::Receiver<Outgoing>,
     cut: Arc<Notify>,
     phases: Phases,
+    verifier: Arc<Verifier>,
     conn: ConnId,
     counted: Counted,
 }
@@ -228,6 +232,9 @@ impl Socket {
                             return end;
                         }
                     } else {
+                        if let Some(token) = client::token(&text) {
+                            keys::see_to(&self.verifier, &token).await;
+                        }
                         tell(
                             handle,
                             Event::Text {

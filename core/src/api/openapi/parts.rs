@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
-use super::super::problem::Slug;
+use super::super::problem::{CHALLENGES, Slug};
 use super::super::{audit, epochs, reads, revoke, tickets, writes};
 use super::messages::add_messages;
 use crate::room::call::City;
@@ -335,14 +335,13 @@ pub(super) fn problem_answer(status: u16, slugs: &[Slug]) -> (String, Value) {
         "content": { PROBLEM: { "schema": { "allOf": [schema("Problem"), narrowed] } } },
     });
     let header = match status {
-        401 => Some(("WWW-Authenticate", "Bearer realm=\"signalroom\"")),
-        426 => Some(("Upgrade", "websocket")),
+        401 => Some(("WWW-Authenticate", json!({ "enum": CHALLENGES }))),
+        426 => Some(("Upgrade", json!({ "const": "websocket" }))),
         _ => None,
     };
-    if let Some((name, value)) = header {
-        answer["headers"] = json!({
-            name: { "required": true, "schema": { "type": "string", "const": value } },
-        });
+    if let Some((name, mut values)) = header {
+        values["type"] = json!("string");
+        answer["headers"] = json!({ name: { "required": true, "schema": values } });
     }
     (format!("{status}_{}", names.join("_")), answer)
 }
