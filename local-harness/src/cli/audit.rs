@@ -18,6 +18,9 @@ use super::say;
 /// Rows asked for at once.
 const PAGE: &str = "500";
 
+/// Rooms checked at once: a Worker of the free plan may ask fifty in all.
+const ROOMS: &str = "40";
+
 /// What to do with the record.
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
@@ -86,7 +89,9 @@ async fn verify(client: &Client, symbol: Option<&Symbol>) -> Result<bool> {
     let mut whole = true;
     let mut cursor: Option<String> = None;
     loop {
-        let mut request = client.request(Method::GET, &["audit", "verify"])?;
+        let mut request = client
+            .request(Method::GET, &["audit", "verify"])?
+            .query(&[("limit", ROOMS)]);
         if let Some(symbol) = symbol {
             request = request.query(&[("symbol", symbol.as_str())]);
         }
