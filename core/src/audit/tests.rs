@@ -135,6 +135,11 @@ fn what_is_wrong_is_named() {
     assert_eq!(broken(&swapped), Some((2, Breach::Changed)));
     swapped[1].hash = swapped[1].computed_hash();
     assert_eq!(broken(&swapped), Some((2, Breach::Misplaced)));
+    // One row changed, with its hash: the next one does not follow it.
+    let mut forged = rows.clone();
+    forged[1].sub = "eve".to_owned();
+    forged[1].hash = forged[1].computed_hash();
+    assert_eq!(broken(&forged), Some((3, Breach::Misplaced)));
     let mut twice = rows.clone();
     twice.insert(2, rows[1].clone());
     assert_eq!(broken(&twice), Some((2, Breach::Misplaced)));
@@ -173,6 +178,29 @@ fn what_is_wrong_is_named() {
         .check(&fourth)
         .expect_err("the feed was told of another");
     assert_eq!((replaced.n, replaced.reason), (4, Breach::Replaced));
+}
+
+#[test]
+fn an_export_is_taken_to_the_letter() {
+    let line = lines(&chain(&["ann".to_owned()])).remove(0);
+    assert!(whole(std::slice::from_ref(&line)));
+    for (said, otherwise) in [
+        ("T21:15", "t21:15"),
+        ("T21:15", " 21:15"),
+        (".123Z", ".123+00:00"),
+        (".123Z", ".1230Z"),
+        ("\"sub\":", "\"sub\": "),
+        ("\"ann\",\"u", "\"\\u0061nn\",\"u"),
+        ("\"n\":1,\"p", "\"n\":1.0,\"p"),
+        (",\"user_agent\":null", ""),
+        ("\"v\":1", "\"v\":1,\"w\":1"),
+        ("\"v\":1", "\"v\":1,\"v\":1"),
+        ("{\"n\":0,", "{\"n\":0 ,"),
+    ] {
+        let changed = line.replacen(said, otherwise, 1);
+        assert_ne!(changed, line, "{said}");
+        assert!(!whole(&[changed]), "{said} as {otherwise}");
+    }
 }
 
 fn value() -> impl Strategy<Value = Value> {

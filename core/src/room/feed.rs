@@ -91,7 +91,7 @@ impl Feed {
                 }
                 fx.write(feed::retire(&push.source, &ended.epoch));
                 retire_ancestors(push, fx);
-                forget_what_no_backup_holds(push, &ended.epoch, fx);
+                forget_what_no_backup_holds(push, &ended.epoch, sql, fx)?;
                 Source {
                     seq: common(ended, &push.lineage),
                     feed_seq: ended.feed_seq,
@@ -230,16 +230,27 @@ fn retire_ancestors(push: &Push, fx: &mut Effects) {
 }
 
 /// A log that goes on under a new epoch goes on from a backup, and so does its record: what that
-/// has not got was not cut off by somebody. A log without ancestors was lost, and its record is
-/// missed for ever.
-fn forget_what_no_backup_holds(push: &Push, ended: &str, fx: &mut Effects) {
-    let renewed = push.audit.filter(|tip| tip.since > 0);
-    let Some(tip) = renewed.filter(|_| !push.lineage.is_empty()) else {
-        return;
+/// has not got was not cut off by somebody. A log without an ancestor that was heard of was lost,
+/// and its record is missed for ever.
+fn forget_what_no_backup_holds(
+    push: &Push,
+    ended: &str,
+    sql: &dyn Sql,
+    fx: &mut Effects,
+) -> Result<(), SqlError> {
+    let Some(tip) = push.audit.filter(|tip| tip.since > 0) else {
+        return Ok(());
     };
-    let ancestors = push.lineage.iter().map(|it| it.epoch.as_str());
-    let epochs: Vec<&str> = ancestors.chain([ended]).collect();
-    fx.write(audit::forget_from(&push.source, tip.since, &epochs));
+    let ancestors: Vec<&str> = push.lineage.iter().map(|it| it.epoch.as_str()).collect();
+    let mut heard_of = ancestors.contains(&ended);
+    for epoch in &ancestors {
+        heard_of = heard_of || feed::is_retired(&push.source, epoch, sql)?;
+    }
+    if heard_of {
+        let epochs = [&ancestors[..], &[ended]].concat();
+        fx.write(audit::forget_from(&push.source, tip.since, &epochs));
+    }
+    Ok(())
 }
 
 /// What is known of a source at its first batch.

@@ -179,3 +179,29 @@ fn digest(bars: &[Bar]) -> Hash {
     }
     Hash::of(&bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same bytes hashed elsewhere, as `docs/audit.md` tells to.
+    #[test]
+    fn bars_have_the_documented_digest() {
+        let bar = |date: &str, [open, high, low, close, volume]: [f64; 5]| Bar {
+            date: date.parse().expect("a date"),
+            open,
+            high,
+            low,
+            close,
+            volume,
+        };
+        let bars = [
+            bar("2026-05-04", [1.5, 2.0, 0.1, 1.25, 1e6]),
+            bar("2026-05-05", [1.25, 1.3, 1.2, 1.3, 0.0]),
+        ];
+        assert_eq!(
+            digest(&bars).to_string(),
+            "4337219e4ed17d2bf53b5dcf3b8271e006ff7b311d17474ddfa8c6f341d93af2"
+        );
+    }
+}

@@ -126,7 +126,12 @@ async fn verify(client: &Client, symbol: Option<&Symbol>) -> Result<bool> {
 
 fn show(room: &str, rows: i64, head: &str, broken: Option<Broken>) -> Result<()> {
     match broken {
-        None => say(format_args!("{room:<22} {rows} rows, whole, head {head}")),
+        None => {
+            let plural = if rows == 1 { "" } else { "s" };
+            say(format_args!(
+                "{room:<22} {rows} row{plural}, whole, head {head}"
+            ))
+        }
         Some(Broken { n, reason }) => say(format_args!("{room:<22} BROKEN at row {n}: {reason}")),
     }
 }

@@ -104,12 +104,12 @@ async fn audit(ctx: Ctx) -> Result<()> {
     let printed = run(&ctx, &["audit", "verify", &symbol, &other])
         .await?
         .ok()?;
-    for (symbol, rows) in [(&symbol, 2), (&other, 1)] {
+    for (symbol, rows) in [(&symbol, "2 rows"), (&other, "1 row")] {
         let line = printed.lines().find(|line| line.contains(symbol.as_str()));
         let line = line.with_context(|| format!("{symbol} in {printed}"))?;
         ensure!(
-            line.contains(&format!("{rows} rows, whole")),
-            "expected {rows} whole rows, got {line}"
+            line.contains(&format!("{rows}, whole")),
+            "expected {rows}, whole, got {line}"
         );
     }
     let printed = run(&ctx, &["audit", "verify"]).await?.ok()?;

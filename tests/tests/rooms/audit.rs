@@ -348,6 +348,50 @@ fn a_record_is_cut_short_rightly_by_a_backup_and_a_new_epoch_alone() {
         row 3: it was the newest or near it, and was cut off
         ",
     );
+    // Nor does one that was renewed before the feed heard of it.
+    let mut world = recorded();
+    world.wipe("A");
+    world.play("wait 1000");
+    check_in(
+        &mut world,
+        "
+        > bars A history
+        300 accepted, 0 replaced, 0 unchanged
+        > renew A
+        renewed at #0
+        > deliver A
+        [] v2 dirty
+        > verify A
+        row 3: it was the newest or near it, and was cut off
+        ",
+    );
+}
+
+#[test]
+fn a_backup_that_is_restored_twice_is_as_good_as_once() {
+    let mut world = recorded();
+    let restored = [
+        "UPDATE meta SET value = (SELECT '3 ' || hash || ' 0' FROM audit WHERE n = 3) \
+         WHERE key = 'audit'",
+        "DELETE FROM audit WHERE n > 3",
+        "DELETE FROM lineage",
+        "UPDATE meta SET value = 'e1' WHERE key = 'epoch'",
+    ];
+    for (n, shape) in [(1, "BUY"), (2, "RISK")] {
+        tamper(&mut world, "A", &restored);
+        // Each time with another random name.
+        world.room("A").life = n + 1;
+        world.forget("A");
+        world.play("wait 1000");
+        world.play("renew A");
+        for day in 0..n {
+            world.play(&format!("bars A {} {shape}", day + 2));
+        }
+        world.play("wait 60000");
+        world.play("deliver A");
+        let rows = 4 + n;
+        assert_eq!(world.play("verify A"), [format!("{rows} rows are whole")]);
+    }
 }
 
 #[test]

@@ -36,7 +36,8 @@ pub struct Logged {
 pub struct Place {
     pub name: RoomName,
     config: RoomConfig,
-    life: u32,
+    /// Names its fresh epochs.
+    pub life: u32,
     pub disk: Disk,
     pub sockets: Recorder,
     host: Host<Disk>,
