@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Milliseconds since the Unix epoch, UTC. Travels as RFC 3339 with milliseconds and `Z`.
@@ -32,10 +32,14 @@ impl Millis {
         self.to_utc().date_naive()
     }
 
-    /// Parses RFC 3339, or a bare `YYYY-MM-DD` as midnight UTC.
+    /// Parses RFC 3339, or a bare `YYYY-MM-DD` as midnight UTC. Years are 0 to 9999, also where
+    /// an offset is taken off.
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
-            return Some(Self(instant.timestamp_millis()));
+            let year = instant.to_utc().year();
+            return (0..=9999)
+                .contains(&year)
+                .then(|| Self(instant.timestamp_millis()));
         }
         parse_date(text).map(Self::at_midnight)
     }
@@ -61,7 +65,12 @@ impl Millis {
 
 /// Parses exactly `YYYY-MM-DD`.
 pub fn parse_date(text: &str) -> Option<NaiveDate> {
-    if text.len() != 10 {
+    let shaped = |(at, byte): (usize, u8)| match at {
+        4 | 7 => byte == b'-',
+        // chrono would take a sign or a space for a digit.
+        _ => byte.is_ascii_digit(),
+    };
+    if text.len() != 10 || !text.bytes().enumerate().all(shaped) {
         return None;
     }
     NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()
@@ -97,6 +106,9 @@ mod tests {
         assert_eq!(Millis::parse("2023-11-14T22:13:20.123Z"), Some(instant));
         assert_eq!(Millis::parse("2023-11-14"), Some(Millis(1_699_920_000_000)));
         assert_eq!(Millis::parse("yesterday"), None);
-        assert_eq!(parse_date("2023-1-04"), None);
+        for text in ["2023-1-04", "-026-01-11", "+026-01-11", " 026-01-11"] {
+            assert_eq!(parse_date(text), None, "{text}");
+        }
+        assert_eq!(Millis::parse("0000-01-01T00:00:00+23:59"), None);
     }
 }

@@ -1,7 +1,5 @@
 //! The API over HTTP, for the commands: a token, a request, and problems in one line.
 
-use std::fmt;
-
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use reqwest::{Method, RequestBuilder, Url};
@@ -20,23 +18,7 @@ pub(crate) struct Remote {
     url: String,
     /// Token to ask with; without one, it is made from .dev.vars
     #[arg(long, env = "SIGNALROOM_TOKEN", hide_env_values = true)]
-    token: Option<Bearer>,
-}
-
-/// A token that is never shown.
-#[derive(Clone)]
-struct Bearer(String);
-
-impl fmt::Debug for Bearer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Bearer(…)")
-    }
-}
-
-impl From<&str> for Bearer {
-    fn from(token: &str) -> Self {
-        Self(token.to_owned())
-    }
+    token: Option<String>,
 }
 
 /// An answer that is a file, or a page of one.
@@ -53,7 +35,7 @@ pub(crate) struct Fetched {
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
-    token: Bearer,
+    token: String,
 }
 
 impl Remote {
@@ -70,7 +52,7 @@ impl Remote {
         );
         let token = match &self.token {
             Some(token) => token.clone(),
-            None => Bearer(own_token(role)?),
+            None => own_token(role)?,
         };
         // An error means that there is a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -103,7 +85,7 @@ impl Client {
 
     /// The token it asks with.
     pub(crate) fn token(&self) -> &str {
-        &self.token.0
+        &self.token
     }
 
     /// A request to `/api/v1/…`.
@@ -112,7 +94,7 @@ impl Client {
         Ok(self
             .http
             .request(method, self.url(&path)?)
-            .bearer_auth(self.token()))
+            .bearer_auth(&self.token))
     }
 
     /// Sends a request and reads the JSON of its answer.

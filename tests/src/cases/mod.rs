@@ -20,8 +20,6 @@ mod filters;
 mod frames;
 mod golden;
 mod hostile;
-mod hostile_http;
-mod hostile_requests;
 mod identity;
 mod import;
 mod lists;
@@ -30,7 +28,6 @@ mod processes;
 mod resume;
 mod revoke;
 mod schema;
-mod secrets;
 mod signals;
 mod slow;
 mod sockets;
@@ -57,8 +54,6 @@ pub fn cases() -> Vec<Case> {
         tickets::cases(),
         filters::cases(),
         frames::cases(),
-        hostile_http::cases(),
-        hostile_requests::cases(),
         resume::cases(),
         durable::cases(),
         epochs::cases(),
@@ -66,7 +61,6 @@ pub fn cases() -> Vec<Case> {
         command_line::cases(),
         processes::cases(),
         page::cases(),
-        secrets::cases(),
     ]
     .into_iter()
     .flatten()
