@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::auth::{InvalidKeysUrl, Provider, Secret, Verifier};
+use crate::rate::Rate;
 use crate::revocation::Remembered;
 use crate::symbol::Symbol;
 
@@ -17,6 +18,9 @@ pub struct Config {
     pub watchlist: Vec<Symbol>,
     /// What rooms need to know.
     pub room: RoomConfig,
+    /// Requests of a user in a minute, but for bars and what administers. A Worker's binding has
+    /// its own number.
+    pub reads: Rate,
     /// What this edge remembers of revocations.
     pub revoked: Remembered,
 }
@@ -30,6 +34,14 @@ pub struct RoomConfig {
     pub message_retention: i64,
     /// Events a resume brings at most, read in one turn; a client further behind gets a snapshot.
     pub resume_limit: i64,
+    /// Sockets of one user in a room.
+    pub max_connections_per_user: u32,
+    /// Messages of one socket.
+    pub messages: Rate,
+    /// Decisions of one user, refused ones included, in a symbol's room.
+    pub approvals: Rate,
+    /// Requests with bars of one user, in a symbol's room.
+    pub bars: Rate,
 }
 
 impl Default for RoomConfig {
@@ -38,6 +50,10 @@ impl Default for RoomConfig {
             history_limit: 100,
             message_retention: 10_000,
             resume_limit: 10_000,
+            max_connections_per_user: 20,
+            messages: Rate::per_minute(100),
+            approvals: Rate::per_minute(30),
+            bars: Rate::per_minute(600),
         }
     }
 }
@@ -91,6 +107,7 @@ impl Config {
                 })
                 .collect::<Result<_, _>>()?,
             room: RoomConfig::from_vars(&var)?,
+            reads: rate(&var, "READ_RATE", 600)?,
             revoked: Remembered::default(),
         })
     }
@@ -128,10 +145,15 @@ impl RoomConfig {
         let set = |name: &str| set(&var, name);
         let retention = "MESSAGE_RETENTION";
         let resume = "RESUME_LIMIT";
+        let connections = "MAX_CONNECTIONS_PER_USER";
         Ok(Self {
             history_limit: number(set("HISTORY_LIMIT"), "HISTORY_LIMIT", 100, 10_000)?,
             message_retention: number(set(retention), retention, 10_000, 10_000_000)?.into(),
             resume_limit: number(set(resume), resume, 10_000, 100_000)?.into(),
+            max_connections_per_user: number(set(connections), connections, 20, 32_768)?,
+            messages: rate(&var, "MESSAGES_PER_MINUTE", 100)?,
+            approvals: rate(&var, "APPROVE_RATE", 30)?,
+            bars: rate(&var, "BARS_RATE", 600)?,
         })
     }
 }
@@ -159,6 +181,15 @@ fn number(
         .ok()
         .filter(|n| (1..=max).contains(n))
         .ok_or(ConfigError::Number { name, max })
+}
+
+/// So many in a minute.
+fn rate(
+    var: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+    default: u32,
+) -> Result<Rate, ConfigError> {
+    number(set(var, name), name, default, 1_000_000).map(Rate::per_minute)
 }
 
 #[cfg(test)]
@@ -195,6 +226,9 @@ mod tests {
             ("HISTORY_LIMIT", "0"),
             ("MESSAGE_RETENTION", "many"),
             ("RESUME_LIMIT", "100001"),
+            ("MAX_CONNECTIONS_PER_USER", "0"),
+            ("READ_RATE", "1000001"),
+            ("APPROVE_RATE", "-1"),
         ] {
             let error = read(&[SECRET, (name, value)]).expect_err(name).to_string();
             assert!(error.starts_with(name), "{error}");

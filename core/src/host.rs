@@ -132,7 +132,8 @@ impl<S: Sql> Host<S> {
             Err(Failure::Reject(reject)) => {
                 fx = Effects::default();
                 if let Some(proposal) = proposal {
-                    room.note_refusal(&proposal, &reject, now, &mut fx);
+                    room.note_refusal(&proposal, &reject, now, &self.sql, &mut fx)
+                        .map_err(HostError::Fault)?;
                 }
                 Err(HostError::Reject(reject))
             }

@@ -10,6 +10,7 @@ pub mod auth;
 pub mod config;
 pub mod cron;
 pub mod host;
+pub mod rate;
 pub mod revocation;
 pub mod room;
 pub mod signals;

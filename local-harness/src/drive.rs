@@ -56,6 +56,10 @@ pub(crate) async fn drive(mut next: Next, registry: &Arc<Registry>, mut upload: 
                 Ok(body) => then(body, clock::now()),
                 Err(why) => return Outcome::Abandoned(why),
             },
+            Next::Limit { key, then } => {
+                let now = clock::now();
+                then(registry.settings.reads.take(&key, now), now)
+            }
             Next::Call { calls, then } => {
                 let asked = calls.into_iter().map(|(room, call)| {
                     let registry = Arc::clone(registry);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use signalroom_core::config::{Config, ConfigError};
 use signalroom_core::cron::Cron;
+use signalroom_core::rate::Buckets;
 use signalroom_core::room::name::RoomName;
 use signalroom_core::store::{SqlError, schema};
 use tokio::net::TcpListener;
@@ -133,6 +134,7 @@ impl Server {
             rooms,
             config: config.room,
             verifier: Arc::new(config.verifier.clone()),
+            reads: Buckets::new(config.reads),
             hibernate: options.hibernate,
             _lock: lock,
         };

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use crate::random;
 
 /// Every variable of the configuration.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 17] = [
     "ALLOWED_ORIGINS",
+    "APPROVE_RATE",
+    "BARS_RATE",
     "HISTORY_LIMIT",
     "JWKS_URL",
     "JWT_AUDIENCE",
@@ -19,7 +21,10 @@ pub const NAMES: [&str; 12] = [
     "JWT_SECRET",
     "JWT_SECRET_PREVIOUS",
     "JWT_SUBJECT_CLAIM",
+    "MAX_CONNECTIONS_PER_USER",
+    "MESSAGES_PER_MINUTE",
     "MESSAGE_RETENTION",
+    "READ_RATE",
     "RESUME_LIMIT",
     "WATCHLIST",
 ];

@@ -4,6 +4,7 @@
 //! between requests is all that it holds.
 
 mod body;
+mod limit;
 
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -68,6 +69,7 @@ async fn drive(
                 then(now())
             }
             Next::Body { limit, then } => then(body::read(request.as_mut(), limit).await?, now()),
+            Next::Limit { key, then } => then(limit::take(env, key).await, now()),
             Next::Call { calls, then } => {
                 let asked = calls.iter().map(|(room, call)| ask::ask(env, room, call));
                 let replies = stream::iter(asked).buffered(FAN_OUT).collect().await;

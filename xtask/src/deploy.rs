@@ -17,10 +17,13 @@ pub(crate) fn run() -> Result<()> {
     let config = fs::read_to_string(shell::root().join("wrangler.toml"))?;
     let config: toml::Table = config.parse().context("wrangler.toml is not TOML")?;
     let wanted = bindings(&config);
-    ensure!(
-        wanted.contains(&"env.ROOM (Room)".to_owned()),
-        "wrangler.toml binds no ROOM"
-    );
+    for name in ["ROOM", "READS"] {
+        let bound = format!("env.{name} (");
+        ensure!(
+            wanted.iter().any(|binding| binding.starts_with(&bound)),
+            "wrangler.toml binds no {name}"
+        );
+    }
 
     let named = config.get("env").and_then(|env| env.as_table());
     let mut environments = vec![""];
@@ -85,7 +88,16 @@ fn bindings(config: &toml::Table) -> Vec<String> {
         .into_iter()
         .flatten()
         .map(|(name, _)| format!("env.{name} ("));
-    rooms.chain(vars).collect()
+    let limits = config
+        .get("ratelimits")
+        .and_then(|limits| limits.as_array());
+    let limits = limits.into_iter().flatten().filter_map(|limit| {
+        let name = limit.get("name")?.as_str()?;
+        let simple = limit.get("simple")?;
+        let (requests, seconds) = (simple.get("limit")?, simple.get("period")?);
+        Some(format!("env.{name} ({requests} requests/{seconds}s)"))
+    });
+    rooms.chain(limits).chain(vars).collect()
 }
 
 /// The gzipped size in KiB, when nothing is missing and it is small enough.
@@ -118,6 +130,7 @@ mod tests {
 
     const CONFIG: &str = r#"
         durable_objects.bindings = [{ name = "ROOM", class_name = "Room" }]
+        ratelimits = [{ name = "READS", namespace_id = "1", simple = { limit = 9, period = 60 } }]
         vars = { WATCHLIST = "SPY" }
     "#;
 
@@ -128,16 +141,28 @@ mod tests {
     #[test]
     fn a_report_must_name_every_binding_and_stay_small() {
         let wanted = bindings(&CONFIG.parse().unwrap());
-        assert_eq!(wanted, ["env.ROOM (Room)", "env.WATCHLIST ("]);
+        assert_eq!(
+            wanted,
+            [
+                "env.ROOM (Room)",
+                "env.READS (9 requests/60s)",
+                "env.WATCHLIST ("
+            ]
+        );
 
         let room = "env.ROOM (Room)        Durable Object";
+        let limit = "env.READS (9 requests/60s)   Rate Limit";
         let var = "env.WATCHLIST (\"SPY\")  Environment Variable";
         let small = "Total Upload: 400.00 KiB / gzip: 150.50 KiB";
         let large = "Total Upload: 4000.00 KiB / gzip: 1500.50 KiB";
-        assert_eq!(check(&report(&[small, room, var]), &wanted).unwrap(), 150.5);
-        assert!(check(&report(&[small, var]), &wanted).is_err());
-        assert!(check(&report(&[small, room]), &wanted).is_err());
-        assert!(check(&report(&[large, room, var]), &wanted).is_err());
-        assert!(check(&report(&[room, var]), &wanted).is_err());
+        assert_eq!(
+            check(&report(&[small, room, limit, var]), &wanted).unwrap(),
+            150.5
+        );
+        assert!(check(&report(&[small, room, var]), &wanted).is_err());
+        assert!(check(&report(&[small, limit, var]), &wanted).is_err());
+        assert!(check(&report(&[small, room, limit]), &wanted).is_err());
+        assert!(check(&report(&[large, room, limit, var]), &wanted).is_err());
+        assert!(check(&report(&[room, limit, var]), &wanted).is_err());
     }
 }

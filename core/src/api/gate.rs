@@ -1,18 +1,50 @@
-//! Between a good token and what it is shown for: was it revoked?
+//! Between a good token and what it is shown for: is it too often, was it revoked?
 //!
-//! The feed knows. What it said is trusted for a few seconds, but never where somebody decides,
+//! Before that, the request is counted: who asks too often is refused before anything is done.
+//!
+//! The feed knows what was revoked. What it said is trusted for a few seconds, but never where somebody decides,
 //! administers or opens a socket. When it cannot be asked, nobody passes.
 
 use super::problem::Problem;
-use super::routes::Action;
+use super::routes::{Action, Route};
 use super::{Asked, Next, act, failed, mixed_up};
+use crate::auth::Need;
+use crate::rate::Empty;
 use crate::revocation::is_revoked;
 use crate::room::call::{Call, Reply};
 use crate::room::name::RoomName;
 use crate::time::Millis;
 
+/// Goes on with the route's action unless there is something against it.
+pub(super) fn pass(route: &Route, asked: Asked, now: Millis) -> Result<Next, Problem> {
+    let action = route.action;
+    let Some(claims) = &asked.claims else {
+        return act(action, asked);
+    };
+    // Bars have a rate of their own, and who administers may have much to do at once.
+    if !matches!(route.need, Need::Read | Need::Decide) {
+        return unrevoked(action, asked, now);
+    }
+    let key = format!("user {}", claims.sub);
+    Ok(counted(key, move |now| unrevoked(action, asked, now)))
+}
+
+/// Goes on if this is not one request too many.
+pub(super) fn counted(
+    key: String,
+    then: impl FnOnce(Millis) -> Result<Next, Problem> + Send + 'static,
+) -> Next {
+    Next::Limit {
+        key,
+        then: Box::new(move |taken, now| match taken {
+            Ok(()) => then(now).unwrap_or_else(Next::from),
+            Err(Empty { wait }) => Problem::rate_limited(wait).into(),
+        }),
+    }
+}
+
 /// Goes on with `action` unless the token was revoked.
-pub(super) fn pass(action: Action, asked: Asked, now: Millis) -> Result<Next, Problem> {
+fn unrevoked(action: Action, asked: Asked, now: Millis) -> Result<Next, Problem> {
     let Some(claims) = &asked.claims else {
         return act(action, asked);
     };

@@ -27,6 +27,7 @@ use http::{HeaderMap, Method};
 
 use crate::auth::{Claims, Need};
 use crate::config::{Config, ConfigError};
+use crate::rate::Empty;
 use crate::room::call::{Call, CallError, Caller, Reply};
 use crate::room::name::RoomName;
 use crate::room::socket::Hello;
@@ -109,6 +110,14 @@ pub enum Next {
         token: String,
         /// Goes on with the keys that are there then.
         then: Box<dyn FnOnce(Millis) -> Next + Send>,
+    },
+    /// Count a request of a user, or of an address, who may make
+    /// [`Config::reads`](crate::config::Config) in a minute.
+    Limit {
+        /// Whose.
+        key: String,
+        /// Goes on, if it was one too many with how long to wait.
+        then: Box<dyn FnOnce(Result<(), Empty>, Millis) -> Next + Send>,
     },
     /// Accept a WebSocket in this room.
     Upgrade {
@@ -220,7 +229,7 @@ fn admitted(
     if ticket {
         return tickets::redeem(asked);
     }
-    gate::pass(route.action, asked, now)
+    gate::pass(route, asked, now)
 }
 
 /// Does what was asked by somebody who may.

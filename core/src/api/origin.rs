@@ -128,6 +128,10 @@ pub fn open_to(next: Next, reader: Reader) -> Next {
             token,
             then: Box::new(move |now| open_to(then(now), reader)),
         },
+        Next::Limit { key, then } => Next::Limit {
+            key,
+            then: Box::new(move |taken, now| open_to(then(taken, now), reader)),
+        },
         Next::Upgrade { .. } | Next::Static => next,
     }
 }

@@ -35,6 +35,8 @@ pub enum Slug {
     UnsupportedMediaType,
     /// The request took too long to arrive.
     Timeout,
+    /// The caller has asked for too much lately.
+    RateLimited,
     /// Too much is going on; it passes.
     Busy,
     /// Planned, not there yet.
@@ -47,7 +49,7 @@ pub enum Slug {
 
 impl Slug {
     /// Every kind, for the API's description.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Invalid,
         Self::Unauthorized,
         Self::Forbidden,
@@ -60,6 +62,7 @@ impl Slug {
         Self::TooLarge,
         Self::UnsupportedMediaType,
         Self::Timeout,
+        Self::RateLimited,
         Self::Busy,
         Self::NotImplemented,
         Self::Misconfigured,
@@ -84,6 +87,7 @@ impl Slug {
                 "The body is not in a form that is taken",
             ),
             Self::Timeout => ("timeout", 408, "Too slow"),
+            Self::RateLimited => ("rate-limited", 429, "Too many requests"),
             Self::Busy => ("busy", 503, "Busy"),
             Self::NotImplemented => ("not-implemented", 501, "Not available yet"),
             Self::Misconfigured => ("misconfigured", 503, "Misconfigured"),
@@ -243,12 +247,20 @@ impl Problem {
             )
             .with("signal", shown(&signal)),
             Reject::Misdirected => Self::internal("misdirected"),
+            Reject::RateLimited { wait } => Self::rate_limited(wait),
             Reject::KeyReused => Self::invalid(
                 "",
                 "This Idempotency-Key was used for another request; take a fresh one.",
             ),
             Reject::RetiredEpoch => Self::internal("retired-epoch"),
         }
+    }
+
+    /// Too many requests; the next is answered in so many milliseconds.
+    pub fn rate_limited(wait: i64) -> Self {
+        let seconds = ((wait + 999) / 1000).max(1);
+        let detail = format!("Too many requests of yours. Try again in {seconds} s.");
+        Self::new(Slug::RateLimited, detail).header("retry-after", seconds.to_string())
     }
 
     /// Ours; the client sees an id and nothing else.

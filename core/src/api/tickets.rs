@@ -6,11 +6,14 @@
 use serde::Serialize;
 
 use super::problem::Problem;
-use super::{Asked, Next, Response, failed, mixed_up, sockets};
+use super::{Asked, Next, Response, failed, gate, mixed_up, sockets};
 use crate::audit::Hash;
 use crate::room::call::{Call, Reply};
 use crate::room::name::RoomName;
 use crate::time::Millis;
+
+/// How long a ticket is.
+const TICKET_DIGITS: usize = 32;
 
 /// A ticket for `?ticket=`.
 #[derive(Debug, Serialize)]
@@ -39,23 +42,37 @@ pub(super) fn issue(asked: Asked) -> Result<Next, Problem> {
     }))
 }
 
-/// Opens a socket for whoever a ticket was made for.
+/// Opens a socket for whoever a ticket was made for. Nobody has shown a token yet, so it is the
+/// address that is counted.
 pub(super) fn redeem(asked: Asked) -> Result<Next, Problem> {
     let ticket = asked.params.text("ticket").unwrap_or_default();
+    let shaped = ticket.len() == TICKET_DIGITS && ticket.bytes().all(|it| it.is_ascii_hexdigit());
+    if !shaped {
+        return Err(Problem::invalid_token());
+    }
+    let ticket = Hash::of(ticket.as_bytes());
+    let key = format!(
+        "address {}",
+        asked.request.peer.as_deref().unwrap_or_default()
+    );
+    Ok(gate::counted(key, move |_| Ok(ask_feed(ticket, asked))))
+}
+
+fn ask_feed(ticket: Hash, asked: Asked) -> Next {
     let call = Call::Redeem {
-        ticket: Hash::of(ticket.as_bytes()),
+        ticket,
         opens: asked.symbol.clone(),
     };
-    Ok(Next::Call {
+    Next::Call {
         calls: vec![(RoomName::Feed, call)],
         then: Box::new(move |mut replies, now| match replies.pop() {
             Some(Ok(Reply::Redeemed(Some(holder)))) if holder.expires_at > now => {
                 let claims = Some(holder.into());
                 sockets::upgrade(Asked { claims, ..asked }).unwrap_or_else(Next::from)
             }
-            Some(Ok(Reply::Redeemed(_))) => Problem::unauthorized().into(),
+            Some(Ok(Reply::Redeemed(_))) => Problem::invalid_token().into(),
             Some(Err(error)) => failed(error, None, false).into(),
             Some(Ok(_)) | None => mixed_up().into(),
         }),
-    })
+    }
 }

@@ -4,10 +4,12 @@ use super::call::{Call, Caller, Proposal, Reject, Reply, Slice};
 use super::effects::Effects;
 use super::feed;
 use super::inspect;
+use super::limit::{Rated, rated};
 use super::record::Act;
 use super::socket::ConnId;
 use super::symbol_room::{SymbolRoom, Turn};
 use super::{Event, Failure, Kind, Room};
+use crate::rate::Empty;
 use crate::store::{Sql, SqlError, feed as feed_store, signals as signal_store};
 use crate::time::Millis;
 use crate::wire::close::Close;
@@ -53,6 +55,13 @@ impl Room {
             } => return self.check_audit(*from, *until, witnessed, sql),
             _ => {}
         }
+        let charge = match rated(&call) {
+            Some((rated, by)) => {
+                let charge = self.charge(rated, by, now, sql)?;
+                Some(charge.map_err(|Empty { wait }| Reject::RateLimited { wait })?)
+            }
+            None => None,
+        };
         let mut published = Vec::new();
         let reply = match &mut self.kind {
             Kind::Symbol(room) => {
@@ -111,6 +120,10 @@ impl Room {
                 | Call::Approve(_) => return Err(Reject::Misdirected.into()),
             },
         };
+        // What brings nothing about does not make a room.
+        if self.created || !fx.writes.is_empty() {
+            fx.writes.extend(charge.into_iter().flatten());
+        }
         if !published.is_empty() {
             self.tell_expiry(now, fx);
         }
@@ -120,17 +133,18 @@ impl Room {
         Ok(reply)
     }
 
-    /// Puts on record that a call was refused, where that matters: somebody wanted to decide. A
-    /// room that does not exist stays so.
+    /// Puts on record that a call was refused, where that matters: somebody wanted to decide. It
+    /// counts for their rate like any other. A room that does not exist stays so.
     pub(crate) fn note_refusal(
         &mut self,
         proposal: &Proposal,
         reject: &Reject,
         now: Millis,
+        sql: &dyn Sql,
         fx: &mut Effects,
-    ) {
+    ) -> Result<(), SqlError> {
         let (Kind::Symbol(room), true) = (&self.kind, self.created) else {
-            return;
+            return Ok(());
         };
         let reason = match reject {
             Reject::UnknownSymbol | Reject::NoSignal | Reject::InsufficientHistory(_) => {
@@ -139,7 +153,9 @@ impl Room {
             Reject::AlreadyDecided(_) => "already-decided",
             Reject::StaleSignal(_) => "stale-signal",
             Reject::KeyReused => "key-reused",
-            Reject::RetiredEpoch | Reject::Misdirected => return,
+            // It would be a way to fill the record.
+            Reject::RateLimited { .. } => return Ok(()),
+            Reject::RetiredEpoch | Reject::Misdirected => return Ok(()),
         };
         let act = Act::ApprovalRefused {
             proposal,
@@ -147,6 +163,10 @@ impl Room {
             current: room.latest().map(|signal| &signal.id),
         };
         self.audit.record(&proposal.by, &act, now, fx);
+        if let Ok(charge) = self.charge(Rated::Approve, &proposal.by, now, sql)? {
+            fx.writes.extend(charge);
+        }
+        Ok(())
     }
 
     /// Does what an alarm would have, should it not have come; says whether it had not. A symbol's

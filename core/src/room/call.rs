@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 pub use super::caller::{Caller, Holder};
 use super::name::RoomName;
+pub use super::reject::{CallError, Reject};
 use super::signal::{Approval, Signal, SignalId, Status};
 use crate::audit::{Broken, Hash, Head, Record};
 use crate::signals::Suggestion;
@@ -551,47 +552,5 @@ impl Reply {
         {
             *feed = Some(ack.position.clone());
         }
-    }
-}
-
-/// The caller's fault: nothing changed. `detail` is for people.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reject {
-    /// Nobody has heard of the symbol.
-    UnknownSymbol,
-    /// There is nothing to decide on.
-    NoSignal,
-    /// Bars, but no score; says what is missing.
-    InsufficientHistory(Vec<crate::signals::published::Missing>),
-    /// Somebody was faster; carries the current signal.
-    AlreadyDecided(Box<Signal>),
-    /// Another signal is current; carries it.
-    StaleSignal(Box<Signal>),
-    /// The `Idempotency-Key` was used for another request.
-    KeyReused,
-    /// A batch from an epoch that has ended: it came late, or its source was restored from a
-    /// backup and not renewed.
-    RetiredEpoch,
-    /// This kind of room does not answer this call.
-    Misdirected,
-}
-
-/// Why a call has no [`Reply`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CallError {
-    /// The caller can mend it.
-    Reject(Reject),
-    /// Ours; logged under this id where it happened.
-    Fault {
-        /// Id in the log.
-        id: String,
-    },
-}
-
-impl From<Reject> for CallError {
-    fn from(reject: Reject) -> Self {
-        Self::Reject(reject)
     }
 }

@@ -30,6 +30,10 @@ impl Room {
             self.close(conn, Close::Revoked, fx);
             return Ok(());
         }
+        if !self.has_seat(&hello.sub) {
+            self.close(conn, Close::TooManyConnections, fx);
+            return Ok(());
+        }
         // Whoever is told an epoch may resume with it, so it lasts from now on.
         fx.durable = true;
         fx.outputs.push(Output::Attach { conn, attachment });

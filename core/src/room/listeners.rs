@@ -54,6 +54,11 @@ impl Listeners {
         }
     }
 
+    /// How many sockets one subject has.
+    pub(super) fn count_of(&self, sub: &str) -> usize {
+        self.by_sub.get(sub).map_or(0, BTreeSet::len)
+    }
+
     /// The sockets of one subject.
     pub(super) fn of(&self, sub: &str) -> impl Iterator<Item = (ConnId, &Attachment)> {
         let conns = self.by_sub.get(sub).into_iter().flatten();

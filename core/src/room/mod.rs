@@ -13,10 +13,12 @@ mod connect;
 pub mod effects;
 mod feed;
 mod inspect;
+mod limit;
 mod listeners;
 pub mod log;
 pub mod name;
 mod record;
+mod reject;
 mod shut;
 pub mod signal;
 pub mod socket;
@@ -263,7 +265,7 @@ impl Room {
             Event::Binary { conn, bytes } => {
                 if bytes > limits::MAX_MESSAGE_BYTES {
                     self.close(conn, Close::TooBig, fx);
-                } else {
+                } else if self.may_send(conn, now, fx) {
                     self.refuse(conn, &BadMessage::Binary, now, fx);
                 }
             }

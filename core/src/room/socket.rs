@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::call::EventKind;
 use crate::auth::{Claims, Role};
+use crate::rate::Bucket;
 use crate::symbol::Symbol;
 use crate::time::Millis;
 use crate::wire::limits;
@@ -148,6 +149,10 @@ pub struct Attachment {
     pub warned: bool,
     /// Bad messages so far.
     pub bad_messages: u8,
+    /// What is left of its messages a minute.
+    pub messages: Bucket,
+    /// Whether it was told that it sends too many.
+    pub too_many: bool,
 }
 
 /// An attachment that cannot be read or kept.
@@ -181,6 +186,8 @@ impl Attachment {
             city: hello.city,
             warned: false,
             bad_messages: 0,
+            messages: Bucket::FULL,
+            too_many: false,
         }
     }
 

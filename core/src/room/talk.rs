@@ -30,6 +30,9 @@ impl Room {
             fx.send(conn, pong.into());
             return Ok(());
         }
+        if !self.may_send(conn, now, fx) {
+            return Ok(());
+        }
         match client::decode(text) {
             Ok(message) => return self.obey(conn, message, now, sql, fx),
             Err(bad) => self.refuse(conn, &bad, now, fx),
@@ -183,7 +186,7 @@ impl Room {
     }
 
     /// Remembers a socket's new state, here and with the platform.
-    fn keep(&mut self, conn: ConnId, socket: Attachment, fx: &mut Effects) {
+    pub(super) fn keep(&mut self, conn: ConnId, socket: Attachment, fx: &mut Effects) {
         if self.sockets.get(conn) == Some(&socket) {
             return;
         }

@@ -8,6 +8,7 @@ pub mod access;
 pub mod answers;
 pub mod audit;
 pub mod bars;
+pub mod buckets;
 #[cfg(feature = "sql-cases")]
 pub mod cases;
 pub mod feed;

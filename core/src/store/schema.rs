@@ -33,7 +33,21 @@ const AUDIT: &str = "CREATE TABLE audit (n INTEGER PRIMARY KEY, at INTEGER NOT N
 const REVOCATIONS: &str = "CREATE TABLE revocations (sub TEXT PRIMARY KEY, \
      before INTEGER NOT NULL) STRICT, WITHOUT ROWID";
 
-const SYMBOL: &[Step] = &[SYMBOL_1, &[LINEAGE], SYMBOL_3, &[AUDIT], &[REVOCATIONS]];
+const SYMBOL: &[Step] = &[
+    SYMBOL_1,
+    &[LINEAGE],
+    SYMBOL_3,
+    &[AUDIT],
+    &[REVOCATIONS],
+    SYMBOL_6,
+];
+
+const SYMBOL_6: Step = &[
+    // What is left of users' rates.
+    "CREATE TABLE buckets (kind TEXT NOT NULL, sub TEXT NOT NULL, full_at INTEGER NOT NULL, \
+     PRIMARY KEY (kind, sub)) STRICT, WITHOUT ROWID",
+    "CREATE INDEX buckets_full ON buckets (full_at)",
+];
 
 const SYMBOL_3: Step = &[
     // What was answered under an `Idempotency-Key`, and a digest of what was asked.

@@ -17,6 +17,10 @@ pub enum Close {
     BadMessages,
     /// The token was revoked.
     Revoked,
+    /// More messages than a socket may send, and warned before.
+    TooManyMessages,
+    /// More sockets than a user may have.
+    TooManyConnections,
 }
 
 impl Close {
@@ -30,6 +34,8 @@ impl Close {
             Self::NoHeartbeat => 4012,
             Self::BadMessages => 4500,
             Self::Revoked => 4501,
+            Self::TooManyMessages => 4029,
+            Self::TooManyConnections => 4503,
         }
     }
 
@@ -43,6 +49,8 @@ impl Close {
             Self::NoHeartbeat => "no heartbeat",
             Self::BadMessages => "too many bad messages",
             Self::Revoked => "the token was revoked",
+            Self::TooManyMessages => "too many messages, come back more calmly",
+            Self::TooManyConnections => "too many connections of this user",
         }
     }
 }

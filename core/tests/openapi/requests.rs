@@ -8,6 +8,7 @@ use serde_json::Value;
 use signalroom_core::api::{self, Body, Next, Request, Response};
 use signalroom_core::auth::{Claims, Role};
 use signalroom_core::config::Config;
+use signalroom_core::rate::Empty;
 use signalroom_core::revocation::Remembered;
 use signalroom_core::room::name::RoomName;
 
@@ -136,6 +137,13 @@ pub(crate) fn answer(
                 then(replies, NOW)
             }
             Next::Keys { then, .. } => then(NOW),
+            Next::Limit { then, .. } => {
+                let taken = match mood {
+                    Mood::Busy => Err(Empty { wait: 1 }),
+                    _ => Ok(()),
+                };
+                then(taken, NOW)
+            }
             Next::Upgrade { .. } => {
                 return Response {
                     status: 101,

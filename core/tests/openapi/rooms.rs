@@ -34,11 +34,13 @@ pub(crate) enum Mood {
     Insufficient,
     Decided,
     Stale,
+    /// The user has asked for too much.
+    Busy,
     Fault,
 }
 
 impl Mood {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Good,
         Self::Empty,
         Self::Unknown,
@@ -46,6 +48,7 @@ impl Mood {
         Self::Insufficient,
         Self::Decided,
         Self::Stale,
+        Self::Busy,
         Self::Fault,
     ];
 }
@@ -166,6 +169,9 @@ fn refusal(call: &Call, mood: Mood) -> Option<Reject> {
             Some(Reject::InsufficientHistory(evaluation.missing()))
         }
         Mood::Decided if decides => Some(Reject::AlreadyDecided(current())),
+        Mood::Busy if matches!(call, Call::PutBars { .. }) || decides => {
+            Some(Reject::RateLimited { wait: 1500 })
+        }
         Mood::Stale if decides => Some(Reject::StaleSignal(current())),
         _ => None,
     }

@@ -879,7 +879,7 @@ export interface components {
             status: number;
             title: string;
             /** @enum {string} */
-            type: "/problems/invalid" | "/problems/unauthorized" | "/problems/forbidden" | "/problems/not-found" | "/problems/method-not-allowed" | "/problems/no-signal" | "/problems/insufficient-history" | "/problems/already-decided" | "/problems/stale-signal" | "/problems/too-large" | "/problems/unsupported-media-type" | "/problems/timeout" | "/problems/busy" | "/problems/not-implemented" | "/problems/misconfigured" | "/problems/internal";
+            type: "/problems/invalid" | "/problems/unauthorized" | "/problems/forbidden" | "/problems/not-found" | "/problems/method-not-allowed" | "/problems/no-signal" | "/problems/insufficient-history" | "/problems/already-decided" | "/problems/stale-signal" | "/problems/too-large" | "/problems/unsupported-media-type" | "/problems/timeout" | "/problems/rate-limited" | "/problems/busy" | "/problems/not-implemented" | "/problems/misconfigured" | "/problems/internal";
         };
         /** @description What the scores suggest. */
         Recommendation: {
@@ -1364,6 +1364,20 @@ export interface components {
                 };
             };
         };
+        /** @description Too many requests */
+        "429_rate-limited": {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @constant */
+                    status?: 429;
+                    /** @enum {unknown} */
+                    type?: "/problems/rate-limited";
+                };
+            };
+        };
         /** @description Too large */
         "431_too-large": {
             headers: {
@@ -1452,6 +1466,7 @@ export interface operations {
             408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
@@ -1498,6 +1513,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
@@ -1516,6 +1532,7 @@ export interface operations {
             408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
@@ -1628,6 +1645,7 @@ export interface operations {
             408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
@@ -1710,6 +1728,7 @@ export interface operations {
             408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
@@ -1754,6 +1773,7 @@ export interface operations {
             408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
@@ -1773,6 +1793,7 @@ export interface operations {
             408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
@@ -1841,6 +1862,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
@@ -1876,6 +1898,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
@@ -1922,6 +1945,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
@@ -1969,6 +1993,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
@@ -2015,6 +2040,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
@@ -2052,6 +2078,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
@@ -2070,6 +2097,7 @@ export interface operations {
             408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             501: components["responses"]["501_not-implemented"];
@@ -2112,6 +2140,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
@@ -2159,6 +2188,7 @@ export interface operations {
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
@@ -2244,6 +2274,7 @@ export interface operations {
             408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
@@ -2393,6 +2424,7 @@ export interface operations {
             415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
             426: components["responses"]["426_invalid"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
@@ -2431,6 +2463,7 @@ export interface operations {
             415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
             426: components["responses"]["426_invalid"];
+            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];

@@ -112,10 +112,15 @@ function sentence(): string | null {
       return `You are offline.${shown}${waits}`;
     case "stopped":
       if (mustSignInAgain()) return `Sign in again to go on.${shown}`;
-      return state.reason === "refused"
-        ? `The server closed this connection for good${state.code === undefined ? "" : ` (code ${state.code})`}.${shown}`
-        : null;
+      return state.reason === "refused" ? `${whyRefused(state.code)}${shown}` : null;
   }
+}
+
+/** Why the server does not want this connection back. */
+function whyRefused(code: number | undefined): string {
+  if (code === 4501) return "Your access was revoked.";
+  if (code === 4503) return "You have too many connections open: close another window first.";
+  return `The server closed this connection for good${code === undefined ? "" : ` (code ${code})`}.`;
 }
 
 /** Below the top bar. */

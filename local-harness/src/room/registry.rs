@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use signalroom_core::auth::Verifier;
 use signalroom_core::config::RoomConfig;
+use signalroom_core::rate::Buckets;
 use signalroom_core::room::Event;
 use signalroom_core::room::call::{Call, CallError, Reply};
 use signalroom_core::room::name::RoomName;
@@ -62,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) config: RoomConfig,
     /// What sockets' fresh tokens are checked with.
     pub(crate) verifier: Arc<Verifier>,
+    /// What users have left of their requests.
+    pub(crate) reads: Buckets,
     /// When they forget.
     pub(crate) hibernate: Hibernate,
     /// Held until the last room is gone, so that no other instance starts before.
@@ -71,7 +74,7 @@ pub(crate) struct Settings {
 /// All rooms that have a task.
 #[derive(Debug)]
 pub(crate) struct Registry {
-    pub(super) settings: Settings,
+    pub(crate) settings: Settings,
     pub(super) phases: Phases,
     rooms: Mutex<HashMap<RoomName, Arc<Handle>>>,
     /// How many sockets are open, in all rooms.

@@ -202,6 +202,7 @@ pub fn reject(reject: &Reject) -> String {
             "InsufficientHistory: {}",
             list(missing.iter().map(|missing| missing.what.to_string()))
         ),
+        Reject::RateLimited { wait } => format!("RateLimited: wait {wait} ms"),
         Reject::UnknownSymbol
         | Reject::NoSignal
         | Reject::KeyReused

@@ -22,6 +22,7 @@ mod golden;
 mod hostile;
 mod identity;
 mod import;
+mod limits;
 mod lists;
 mod page;
 mod processes;
@@ -52,6 +53,7 @@ pub fn cases() -> Vec<Case> {
         tokens::cases(),
         revoke::cases(),
         tickets::cases(),
+        limits::cases(),
         filters::cases(),
         frames::cases(),
         resume::cases(),

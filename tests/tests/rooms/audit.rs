@@ -401,6 +401,8 @@ fn a_long_record_is_checked_in_parts() {
     for n in 0..1100 {
         let shape = ["BUY", "RISK"][n % 2];
         world.play(&format!("bars A 0 {shape}"));
+        // Within the rate of one user.
+        world.play("wait 100");
         if n % 2 == 0 {
             world.play("deliver A");
         }

@@ -5,6 +5,7 @@ mod audit;
 mod commands;
 mod feed;
 mod lifecycle;
+mod limits;
 mod outbox;
 mod properties;
 mod reconnect;

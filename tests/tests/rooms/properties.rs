@@ -73,11 +73,12 @@ fn dumps(world: &mut World) -> Dumps {
     ROOMS.iter().map(dump).collect()
 }
 
-/// Everything but the rooms' records, where a refusal leaves its trace and nothing else.
+/// Everything but the rooms' records and what users have left of their rates, where a refusal leaves
+/// its trace and nothing else.
 fn off_the_record(world: &mut World) -> Dumps {
     let mut dumps = dumps(world);
     for tables in &mut dumps {
-        tables.retain(|(name, _)| name != "audit" && name != "witnessed");
+        tables.retain(|(name, _)| !["audit", "witnessed", "buckets"].contains(&name.as_str()));
         for (_, rows) in tables.iter_mut().filter(|(name, _)| name == "meta") {
             rows.retain(|row| row.first() != Some(&Value::from("audit")));
         }

@@ -90,6 +90,9 @@ pub(super) fn describe(route: &Route) -> Operation {
         // Whether the token was revoked could not be found out.
         operation.problems.push((500, Slug::Internal));
     }
+    if matches!(route.need, Need::Read | Need::Decide) || route.action == Action::PutBars {
+        operation.problems.push((429, Slug::RateLimited));
+    }
     // Every role may read.
     if matches!(route.need, Need::Decide | Need::Feed | Need::Administer) {
         operation.problems.push((403, Slug::Forbidden));
