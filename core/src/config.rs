@@ -207,6 +207,18 @@ mod tests {
     const SECRET: (&str, &str) = ("JWT_SECRET", "0123456789abcdef0123456789abcdef");
 
     #[test]
+    fn no_secret_is_shown() {
+        let previous = ("JWT_SECRET_PREVIOUS", "fedcba9876543210fedcba9876543210");
+        let config = read(&[SECRET, previous]).expect("valid");
+        let shown = format!("{config:?} {config:#?}");
+        for (name, secret) in [SECRET, previous] {
+            let bytes = format!("{:?}", secret.as_bytes());
+            let bytes = bytes.trim_matches(['[', ']']);
+            assert!(!shown.contains(secret) && !shown.contains(bytes), "{name}");
+        }
+    }
+
+    #[test]
     fn defaults_are_the_documented_ones() {
         let config = read(&[SECRET]).expect("valid");
         assert_eq!(config.room, RoomConfig::default());

@@ -7,16 +7,20 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // At `trace` it would print the request of a socket, and with it the token.
-    let silent = "tungstenite::handshake::client=off".parse();
-    let filter = filter.add_directive(silent.expect("a directive"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(filter_fn(is_safe))
+        .with(
+            tracing_subscriber::fmt::layer()
+                .with_ansi(std::io::stderr().is_terminal())
+                .with_writer(std::io::stderr),
+        )
         .init();
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Runtime::new() {
@@ -35,6 +39,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether it may be printed. Libraries tell at `debug` and `trace` what they read and write:
+/// requests and messages with tokens in them, whatever RUST_LOG asks for.
+fn is_safe(event: &tracing::Metadata<'_>) -> bool {
+    *event.level() <= tracing::Level::INFO || event.target().starts_with("signalroom")
 }
 
 /// Whether the reader of the output has gone, as `head` does.

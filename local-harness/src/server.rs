@@ -1,6 +1,7 @@
 //! Starts and stops the whole product in one process.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ use crate::phase::{Phase, Phases};
 use crate::room::{DRAIN_WINDOW, Hibernate, Registry, Settings, room_files};
 use crate::schedule;
 use crate::sql::SqliteSql;
-use crate::vars::DEFAULT_CRONS;
+use crate::vars::{DEFAULT_CRONS, Names};
 
 /// How long a start waits for an instance that is just ending.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
@@ -37,7 +38,7 @@ const CHECKED_BYTES: u64 = 64 * 1024 * 1024;
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What a server is started with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -55,6 +56,16 @@ pub struct Options {
     pub page: Page,
     /// What clients may take up.
     pub limits: Limits,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("listen", &self.listen)
+            .field("data", &self.data)
+            .field("vars", &Names(&self.vars))
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why the server did not start. One line each; nothing was overwritten.

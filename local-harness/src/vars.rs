@@ -3,6 +3,7 @@
 //! Invariant: a secret's text is in no error and no log.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -33,12 +34,30 @@ pub const NAMES: [&str; 17] = [
 pub const DEFAULT_CRONS: [&str; 3] = ["* * * * *", "*/5 * * * *", "0 22 * * MON-FRI"];
 
 /// What a folder's files say.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The configuration's variables.
     pub vars: BTreeMap<String, String>,
     /// When scheduled runs start.
     pub crons: Vec<String>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("vars", &Names(&self.vars))
+            .field("crons", &self.crons)
+            .finish()
+    }
+}
+
+/// Shows variables by their names alone: which of them are secret is their readers' business.
+pub(crate) struct Names<'a>(pub(crate) &'a BTreeMap<String, String>);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// A file of configuration that cannot be used.
@@ -201,6 +220,21 @@ fn unquoted(value: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_value_of_a_variable_is_shown() {
+        let secret = "0123456789abcdef0123456789abcdef";
+        let settings = Settings {
+            vars: BTreeMap::from([("JWT_SECRET".to_owned(), secret.to_owned())]),
+            crons: vec!["* * * * *".to_owned()],
+        };
+        let shown = format!("{settings:?}");
+        assert!(
+            shown.contains("JWT_SECRET") && shown.contains("* * *"),
+            "{shown}"
+        );
+        assert!(!shown.contains(secret), "{shown}");
+    }
 
     #[test]
     fn lines_quotes_and_comments() {

@@ -56,6 +56,13 @@ fn token() -> String {
         .expect("signs")
 }
 
+#[test]
+fn what_a_server_is_started_with_shows_no_secret() {
+    let shown = format!("{:?}", options(Path::new("data"), LAZY));
+    assert!(shown.contains("JWT_SECRET"), "{shown}");
+    assert!(!shown.contains(SECRET), "{shown}");
+}
+
 /// Whether answers say that the data are generated.
 async fn marked(server: &Server) -> bool {
     let page = reqwest::get(format!("http://{}/", server.addr())).await;

@@ -68,6 +68,17 @@ pub struct Broken {
     pub reason: Breach,
 }
 
+/// How a part of a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// The last row that is whole.
+    pub head: Head,
+    /// Whether there is more to check after it.
+    pub more: bool,
+    /// What is wrong with the next.
+    pub broken: Option<Broken>,
+}
+
 /// What a record is checked against beside itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Known<'a> {

@@ -18,7 +18,7 @@ use crate::room::log::json;
 use crate::room::name::RoomName;
 use crate::time::Millis;
 pub use canonical::{canonical, is_canonical};
-pub use chain::{Breach, Broken, Head, Known, follow};
+pub use chain::{Breach, Broken, Checked, Head, Known, follow};
 pub use export::{Export, Exported, NoRecord};
 pub use hash::{Hash, InvalidHash};
 

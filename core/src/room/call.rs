@@ -12,7 +12,7 @@ pub use super::caller::{Caller, Holder};
 use super::name::RoomName;
 pub use super::reject::{CallError, Reject};
 use super::signal::{Approval, Signal, SignalId, Status};
-use crate::audit::{Broken, Hash, Head, Record};
+use crate::audit::{Checked, Hash, Head, Record};
 use crate::signals::Suggestion;
 use crate::signals::bar::Bar;
 use crate::store::audit::Tip;
@@ -432,17 +432,6 @@ pub enum Computed {
     Unchanged,
     /// The bars do not suffice for a score.
     InsufficientHistory,
-}
-
-/// How a part of a record is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Checked {
-    /// The last row that is whole.
-    pub head: Head,
-    /// Whether there is more to check after it.
-    pub more: bool,
-    /// What is wrong with the next.
-    pub broken: Option<Broken>,
 }
 
 /// The state of the whole desk.

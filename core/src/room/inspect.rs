@@ -1,9 +1,9 @@
 //! How a room shows its record, and checks it in parts that fit a turn.
 
-use super::call::{Checked, Page, Reject, Reply, Slice};
+use super::call::{Page, Reject, Reply, Slice};
 use super::name::RoomName;
 use super::{Failure, Room};
-use crate::audit::{Breach, Broken, Head, Known, follow};
+use crate::audit::{Breach, Broken, Checked, Head, Known, follow};
 use crate::store::audit::{self, Unreadable};
 use crate::store::{MAX_SAFE_INTEGER, Sql, SqlError};
 use crate::wire::limits::{MAX_CHECKED, MAX_WITNESSED};

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use signalroom_core::audit::{Breach, Broken, Hash, Head, Record};
+use signalroom_core::audit::{Breach, Broken, Checked, Hash, Head, Record};
 use signalroom_core::room::call::{
-    BarCounts, Call, CallError, Checked, City, Computed, Plan, Position, Reject, Reply, Slice,
-    Stale,
+    BarCounts, Call, CallError, City, Computed, Plan, Position, Reject, Reply, Slice, Stale,
 };
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::{Approval, Signal, SignalId, Status};

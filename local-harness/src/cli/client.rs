@@ -1,5 +1,7 @@
 //! The API over HTTP, for the commands: a token, a request, and problems in one line.
 
+use std::fmt;
+
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use reqwest::{Method, RequestBuilder, Url};
@@ -18,7 +20,23 @@ pub(crate) struct Remote {
     url: String,
     /// Token to ask with; without one, it is made from .dev.vars
     #[arg(long, env = "SIGNALROOM_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    token: Option<Bearer>,
+}
+
+/// A token that is never shown.
+#[derive(Clone)]
+struct Bearer(String);
+
+impl fmt::Debug for Bearer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bearer(…)")
+    }
+}
+
+impl From<&str> for Bearer {
+    fn from(token: &str) -> Self {
+        Self(token.to_owned())
+    }
 }
 
 /// An answer that is a file, or a page of one.
@@ -35,7 +53,7 @@ pub(crate) struct Fetched {
 pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
-    token: String,
+    token: Bearer,
 }
 
 impl Remote {
@@ -52,7 +70,7 @@ impl Remote {
         );
         let token = match &self.token {
             Some(token) => token.clone(),
-            None => own_token(role)?,
+            None => Bearer(own_token(role)?),
         };
         // An error means that there is a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -85,7 +103,7 @@ impl Client {
 
     /// The token it asks with.
     pub(crate) fn token(&self) -> &str {
-        &self.token
+        &self.token.0
     }
 
     /// A request to `/api/v1/…`.
@@ -94,7 +112,7 @@ impl Client {
         Ok(self
             .http
             .request(method, self.url(&path)?)
-            .bearer_auth(&self.token))
+            .bearer_auth(self.token()))
     }
 
     /// Sends a request and reads the JSON of its answer.

@@ -44,6 +44,10 @@ pub(super) fn cases() -> Vec<Case> {
             provider,
         ),
         Case::starting(
+            "identity/a socket's fresh token is judged with keys fetched for it",
+            socket_first,
+        ),
+        Case::starting(
             "identity/what is no key set lets nobody in and locks nobody out",
             no_key_set,
         ),
@@ -238,6 +242,30 @@ async fn provider(ctx: Ctx) -> Result<()> {
         check::equal("requests after many unknown keys", &provider.requests(), &1)?;
 
         rotated(&ctx, &provider, [&rsa, &ec, &next], &said(&sub, &viewer)).await
+    })
+    .await
+}
+
+async fn socket_first(ctx: Ctx) -> Result<()> {
+    let ed = Key::ed()?;
+    let provider = Provider::start(Answer::keys(&[&ed])?, Answer::Gone).await?;
+    trusting(&ctx, &provider, async |ctx| {
+        let sub = ctx.user("ann");
+        let own = ctx.minter().token(&sub, Role::Viewer);
+        let mut socket = ctx.dial_bare("/ws").bearer(&own).open().await?.socket;
+        check::equal(
+            "requests for the product's own token",
+            &provider.requests(),
+            &0,
+        )?;
+        let other = ed.sign(&said(&ctx.user("bob"), &json!("viewer")))?;
+        let fresh = ed.sign(&said(&sub, &json!("viewer")))?;
+        socket.send("authenticate", json!({"token": other})).await?;
+        let error = socket.kind("error").await?;
+        check::equal("code", &error["data"]["code"], &json!("unauthorized"))?;
+        socket.send("authenticate", json!({"token": fresh})).await?;
+        socket.kind("authenticated").await?;
+        check::equal("requests", &provider.requests(), &1)
     })
     .await
 }

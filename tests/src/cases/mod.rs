@@ -20,6 +20,8 @@ mod filters;
 mod frames;
 mod golden;
 mod hostile;
+mod hostile_http;
+mod hostile_requests;
 mod identity;
 mod import;
 mod limits;
@@ -29,6 +31,7 @@ mod processes;
 mod resume;
 mod revoke;
 mod schema;
+mod secrets;
 mod signals;
 mod slow;
 mod sockets;
@@ -56,6 +59,8 @@ pub fn cases() -> Vec<Case> {
         limits::cases(),
         filters::cases(),
         frames::cases(),
+        hostile_http::cases(),
+        hostile_requests::cases(),
         resume::cases(),
         durable::cases(),
         epochs::cases(),
@@ -63,6 +68,7 @@ pub fn cases() -> Vec<Case> {
         command_line::cases(),
         processes::cases(),
         page::cases(),
+        secrets::cases(),
     ]
     .into_iter()
     .flatten()

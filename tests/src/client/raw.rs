@@ -147,6 +147,24 @@ impl Raw {
 
     /// The next HTTP answer that is no 100; none when the connection ends without one.
     pub async fn answer(&mut self) -> Result<Option<Answer>> {
+        let Some(mut answer) = self.head().await? else {
+            return Ok(None);
+        };
+        let length = answer
+            .head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
+            .unwrap_or(0);
+        while self.read.len() < length {
+            ensure!(self.more().await?, "the body of {answer:?} broke off");
+        }
+        let body: Vec<u8> = self.read.drain(..length).collect();
+        answer.body = String::from_utf8_lossy(&body).into_owned();
+        Ok(Some(answer))
+    }
+
+    /// The head of the next HTTP answer that is no 100: all there is of the answer to a `HEAD`.
+    pub async fn head(&mut self) -> Result<Option<Answer>> {
         loop {
             let end = loop {
                 if let Some(at) = find(&self.read, b"\r\n\r\n") {
@@ -159,26 +177,16 @@ impl Raw {
                 }
             };
             let head: Vec<u8> = self.read.drain(..end).collect();
-            let head = String::from_utf8(head)
-                .context("an answer's head")?
-                .to_lowercase();
+            let head = String::from_utf8(head).context("an answer's head")?;
+            let head = head.to_lowercase();
             let status = head
                 .strip_prefix("http/1.")
                 .and_then(|rest| rest.get(2..5)?.parse().ok())
                 .with_context(|| format!("no status in {head:?}"))?;
-            if status == 100 {
-                continue;
+            if status != 100 {
+                let body = String::new();
+                return Ok(Some(Answer { status, head, body }));
             }
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())
-                .unwrap_or(0);
-            while self.read.len() < length {
-                ensure!(self.more().await?, "the body of {head:?} broke off");
-            }
-            let body: Vec<u8> = self.read.drain(..length).collect();
-            let body = String::from_utf8_lossy(&body).into_owned();
-            return Ok(Some(Answer { status, head, body }));
         }
     }
 

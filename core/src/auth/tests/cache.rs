@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::keys::{NOW, Signer, claims, fresh, knowing, set, with};
-use crate::auth::jwks::KeySet;
-use crate::auth::jws::encode;
+use crate::auth::jwks::{Choice, KeySet};
+use crate::auth::jws::{Alg, Jws, encode};
 use crate::auth::{
     AuthError, KeysError, MAX_AGE_MS, MAX_DOCUMENT_BYTES, MAX_KEYS, REFRESH_PAUSE_MS, Verifier,
     Want,
@@ -241,6 +241,25 @@ fn only_keys_that_can_check_a_signature_here_are_kept() {
         // It does no harm to the others either.
         let others = set(&[ignored, Signer::ed(1).jwk("2")]);
         assert!(KeySet::read(&others).is_ok());
+    }
+}
+
+#[test]
+fn a_key_checks_with_its_own_algorithm_whatever_the_token_says() {
+    let signer = Signer::ec(1);
+    let keys = KeySet::read(&set(&[signer.jwk("1")])).expect("a key set");
+    let Choice::Key(key) = keys.choose(Alg::Es256, Some("1")) else {
+        panic!("it has the key");
+    };
+    for (alg, own) in [
+        ("ES256", true),
+        ("EdDSA", false),
+        ("RS256", false),
+        ("HS256", false),
+    ] {
+        let token = signer.with_header(&json!({"alg": alg}), &claims());
+        let token = Jws::read(&token).expect("a token");
+        assert_eq!(key.signed(&token), own, "{alg}");
     }
 }
 
