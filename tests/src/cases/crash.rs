@@ -35,19 +35,19 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::own(
             "crash/kill -9 under load: 20 clients lose nothing and hear nothing twice",
-            &[],
+            super::UNLIMITED,
             |ctx| killed(ctx, 10),
         )
         .only(&[Kind::Harness]),
         Case::own(
             "crash/kill -9 of workerd: 20 clients lose nothing and hear nothing twice",
-            &[],
+            super::UNLIMITED,
             |ctx| killed(ctx, 3),
         )
         .only(&[Kind::Workerd]),
         Case::own(
             "crash/tail --state goes on where kill -9 stopped it",
-            &[],
+            super::UNLIMITED,
             tail::killed,
         )
         .only(&[Kind::Harness]),

@@ -31,7 +31,7 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::own(
             "slow/a client that does not read is cut off with 4008, nobody else waits",
-            &[],
+            super::UNLIMITED,
             cut_off,
         )
         // A Durable Object cannot see how much waits for a socket.
