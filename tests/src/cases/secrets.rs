@@ -16,6 +16,7 @@ use super::command_line::{ended, signalroom};
 use super::{approve, pending};
 use crate::bars::Shape;
 use crate::case::{Case, Ctx};
+use crate::check;
 use crate::client::raw::{FIN, Raw, frame, opcode};
 use crate::client::rest::http;
 use crate::client::{Minter, Role};
@@ -219,6 +220,19 @@ async fn sockets(ctx: &Ctx, token: &str) -> Result<()> {
     Ok(())
 }
 
+/// A ticket, and what comes of showing it: it is good for one socket.
+async fn ticket(ctx: &Ctx) -> Result<String> {
+    let reply = ctx
+        .rest(Role::Viewer)?
+        .post("/api/v1/ws/ticket", &json!({}))
+        .await?;
+    let ticket = check::string(&reply.json()?, "ticket")?;
+    let dial = ctx.dial_bare("/ws").query("ticket", &ticket);
+    dial.connect().await?.close().await?;
+    dial.refused(401).await?;
+    Ok(ticket)
+}
+
 async fn product(ctx: Ctx) -> Result<()> {
     let (symbol, _) = pending(&ctx, "A", Shape::Buy).await?;
     approve(&ctx, &ctx.user("ann"), &symbol, "BUY")
@@ -232,9 +246,11 @@ async fn product(ctx: Ctx) -> Result<()> {
         broken(&ctx).await?;
     }
     page(&ctx).await?;
+    let ticket = ticket(&ctx).await?;
     ctx.shut_down().await?;
     let log = logs(&ctx)?;
     clean("the log", &log)?;
+    ensure!(!log.contains(&ticket), "the log has a ticket");
     // The log is the server's, or there was nothing to find.
     let sign = match ctx.kind() {
         Kind::Workerd => "/api/v1/signals",
