@@ -5,6 +5,7 @@
 
 use http::HeaderMap;
 
+use super::origin::Origin;
 use super::params::Params;
 use super::problem::{Problem, Slug};
 use super::routes::Route;
@@ -21,13 +22,21 @@ const RETRY_SECONDS: &str = "5";
 
 /// The token of a request: what the client itself says counts before what a proxy adds. `params`
 /// are those of a socket, which may carry a token or a ticket.
-pub(super) fn token<'a>(headers: &'a HeaderMap, params: Option<&'a Params>) -> Option<&'a str> {
+///
+/// The proxy goes by a cookie, which a browser sends for any page: from a foreign one its word is
+/// not taken, or that page could decide in its visitor's name.
+pub(super) fn token<'a>(
+    headers: &'a HeaderMap,
+    params: Option<&'a Params>,
+    origin: &Origin,
+) -> Option<&'a str> {
     let said = match params {
         Some(params) => sockets::token(headers, params),
         None => bearer(headers),
     };
     let ticket = params.and_then(|params| params.text("ticket"));
-    said.or_else(|| only(headers, ACCESS).filter(|_| ticket.is_none()))
+    let vouched = ticket.is_none() && *origin != Origin::Foreign;
+    said.or_else(|| only(headers, ACCESS).filter(|_| vouched))
 }
 
 /// The token of `Authorization`.
@@ -48,10 +57,11 @@ pub(super) fn lacking_keys(
     verifier: &Verifier,
     request: &Request,
     route: &Route,
+    origin: &Origin,
     now: Millis,
 ) -> Option<String> {
     let params = route.is_socket().then(|| Params::new(&request.query));
-    let token = token(&request.headers, params.as_ref())?;
+    let token = token(&request.headers, params.as_ref(), origin)?;
     let lacking = route.need != Need::Nothing && verifier.lacks_keys(token, now);
     lacking.then(|| token.to_owned())
 }
@@ -97,23 +107,47 @@ mod tests {
     #[test]
     fn what_the_client_says_counts_before_what_a_proxy_adds() {
         let both = headers(&[("authorization", "Bearer a"), (ACCESS, "b")]);
-        assert_eq!(token(&both, None), Some("a"));
+        assert_eq!(token(&both, None, &Origin::Own), Some("a"));
         let access = headers(&[(ACCESS, "b")]);
-        assert_eq!(token(&access, None), Some("b"));
+        assert_eq!(token(&access, None, &Origin::Own), Some("b"));
         let params = Params::new("token=c");
-        assert_eq!(token(&access, Some(&params)), Some("c"));
-        assert_eq!(token(&access, Some(&Params::new(""))), Some("b"));
-        assert_eq!(token(&access, Some(&Params::new("ticket=c"))), None);
+        assert_eq!(token(&access, Some(&params), &Origin::Own), Some("c"));
+        assert_eq!(
+            token(&access, Some(&Params::new("")), &Origin::Own),
+            Some("b")
+        );
+        assert_eq!(
+            token(&access, Some(&Params::new("ticket=c")), &Origin::Own),
+            None
+        );
         let other = headers(&[("authorization", "Basic QTpC"), (ACCESS, "b")]);
-        assert_eq!(token(&other, None), Some("b"));
-        assert_eq!(token(&headers(&[]), None), None);
+        assert_eq!(token(&other, None, &Origin::Own), Some("b"));
+        assert_eq!(token(&headers(&[]), None, &Origin::Own), None);
+    }
+
+    #[test]
+    fn a_foreign_page_has_no_use_of_its_visitors_cookie() {
+        let access = headers(&[(ACCESS, "b")]);
+        assert_eq!(token(&access, None, &Origin::Foreign), None);
+        let allowed = Origin::Allowed("https://desk.example".into());
+        assert_eq!(token(&access, None, &allowed), Some("b"));
+        // What a page sends itself, it knows itself.
+        let bearer = headers(&[("authorization", "Bearer a"), (ACCESS, "b")]);
+        assert_eq!(token(&bearer, None, &Origin::Foreign), Some("a"));
     }
 
     #[test]
     fn a_header_that_comes_twice_is_none() {
         let twice = [("authorization", "Bearer a"), ("authorization", "Bearer b")];
-        assert_eq!(token(&headers(&twice), None), None);
-        assert_eq!(token(&headers(&[(ACCESS, "a"), (ACCESS, "a")]), None), None);
+        assert_eq!(token(&headers(&twice), None, &Origin::Own), None);
+        assert_eq!(
+            token(
+                &headers(&[(ACCESS, "a"), (ACCESS, "a")]),
+                None,
+                &Origin::Own
+            ),
+            None
+        );
     }
 
     #[test]

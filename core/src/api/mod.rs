@@ -153,7 +153,8 @@ pub fn begin(config: &Arc<Config>, request: Request, now: Millis) -> Next {
         }
         Found::OtherMethods(methods) => Err(other_methods(&methods)),
         Found::Route(route, parameter) => {
-            let token = identity::lacking_keys(&config.verifier, &request, route, now);
+            let token =
+                identity::lacking_keys(&config.verifier, &request, route, &reader.origin, now);
             let (config, of) = (Arc::clone(config), reader.clone());
             let admit = move |now| admitted(&config, request, route, parameter, &of, now);
             match token {
@@ -191,7 +192,7 @@ fn admitted(
         return Err(origin::refused());
     }
     let params = Params::new(&request.query);
-    let token = identity::token(&request.headers, socket.then_some(&params));
+    let token = identity::token(&request.headers, socket.then_some(&params), &reader.origin);
     let ticket = socket && token.is_none() && params.text("ticket").is_some();
     let claims = match route.need {
         Need::Nothing => None,

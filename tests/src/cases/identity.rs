@@ -15,6 +15,7 @@ use crate::check;
 use crate::client::rest::send;
 use crate::client::{Minter, Reply, Role, token};
 use crate::provider::{Answer, Key, Provider};
+use crate::runner::ALLOWED_ORIGIN;
 use crate::target::{Server, Start, Stop};
 
 /// The secret before the run's own, and the one before that.
@@ -95,6 +96,13 @@ async fn access_header(ctx: Ctx) -> Result<()> {
         (vec![(bearer, &bad_bearer), (ACCESS, &good)], 401),
         (vec![(bearer, "Basic QTpC"), (ACCESS, &good)], 200),
         (vec![(bearer, &good_bearer), (bearer, &good_bearer)], 401),
+        // A cookie that comes along from anywhere is behind it.
+        (
+            vec![("origin", "https://evil.example"), (ACCESS, &good)],
+            401,
+        ),
+        (vec![("origin", "null"), (ACCESS, &good)], 401),
+        (vec![("origin", ALLOWED_ORIGIN), (ACCESS, &good)], 200),
     ] {
         let reply = with_headers(&ctx, "/api/v1/signals", &headers).await?;
         check::equal("the status", &reply.status, &status)
