@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
+use super::revoke::issued;
 use super::{import, pending, read};
 use crate::bars::{self, HEADER, Shape};
 use crate::case::{Case, Ctx};
@@ -38,6 +39,7 @@ pub(super) fn cases() -> Vec<Case> {
             audit,
         )
         .only(ONLY),
+        Case::shared("command line/revoke shuts a user out", revoke).only(ONLY),
         Case::shared("command line/tail shows a signal and its approval", tail).only(ONLY),
     ]
 }
@@ -275,6 +277,22 @@ async fn approve(ctx: Ctx) -> Result<()> {
         printed.contains(&symbol),
         "expected {symbol} in the list, got {printed}"
     );
+    Ok(())
+}
+
+async fn revoke(ctx: Ctx) -> Result<()> {
+    let sub = ctx.user("mallory");
+    let token = issued(&ctx, &sub, Role::Approver, -1);
+    ctx.rest_with(&token)?.get("/api/v1/city").await?.ok()?;
+    let printed = run(&ctx, &["revoke", &sub, "--reason", "left the desk"])
+        .await?
+        .ok()?;
+    ensure!(
+        printed.contains(&sub),
+        "expected {sub} to be named, got {printed}"
+    );
+    let refused = ctx.rest_with(&token)?.get("/api/v1/city").await?;
+    refused.problem(401, "unauthorized")?;
     Ok(())
 }
 

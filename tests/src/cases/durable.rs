@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
+use super::revoke::{issued, revoke};
 use super::{approve, compute, import, pending, read};
 use crate::bars::{self, Shape};
 use crate::case::{Case, Ctx};
@@ -209,6 +210,10 @@ async fn asleep(ctx: Ctx) -> Result<()> {
     wide = wide.query("token", &ctx.minter().token("tool", Role::Viewer));
     let mut wide = wide.open().await?;
     let mut room = ctx.dial(&format!("/ws/{a}")).open().await?;
+    let leaver = ctx.user("leaver");
+    let theirs = issued(&ctx, &leaver, Role::Viewer, -1);
+    let theirs = ctx.dial_bare(&format!("/ws/{a}")).bearer(&theirs);
+    let mut theirs = theirs.open().await?.socket;
     compute(&ctx, &a, &bars::series(Shape::Buy, 1)).await?;
     for opened in [&mut narrow, &mut wide, &mut room] {
         opened.socket.event("new_signal", &a).await?;
@@ -231,6 +236,11 @@ async fn asleep(ctx: Ctx) -> Result<()> {
             check::equal(&format!("the bare pong in round {round}"), &pong, &want)?;
         }
     }
+
+    // It wakes for whom it has to let go.
+    revoke(&ctx, &leaver).await?;
+    let code = theirs.closed().await?;
+    check::equal("the close code of a revoked token", &code, &4501)?;
 
     // Awake again: another instance, with the same sockets and subscriptions.
     for ((room, before), after) in sleepers

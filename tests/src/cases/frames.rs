@@ -27,6 +27,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::shared("frames/an invalid close is 1002 or 1007", invalid_closes).only(OURS),
         Case::shared("frames/after a close nothing counts", after_close).only(OURS),
         Case::shared("frames/a handshake is judged strictly", handshakes).only(OURS),
+        Case::shared("frames/no compression is negotiated", uncompressed),
     ]
 }
 
@@ -363,4 +364,26 @@ async fn handshake(
         "expected to be told what to upgrade to, got {answer:?}"
     );
     Ok(answer.status)
+}
+
+/// RFC 7692: compression beside secrets tells of them, and costs every socket memory.
+async fn uncompressed(ctx: Ctx) -> Result<()> {
+    let url = ctx.url();
+    let token = ctx.minter().token(&ctx.user("framer"), Role::Viewer);
+    let mut raw = Raw::connect(&url).await?;
+    let request = format!(
+        "GET /ws HTTP/1.1\r\nhost: {}\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         sec-websocket-extensions: permessage-deflate; client_max_window_bits\r\n\
+         authorization: Bearer {token}\r\n\r\n",
+        url.trim_start_matches("http://"),
+    );
+    raw.send(request.as_bytes()).await?;
+    let answer = raw.head().await?.context("an answer")?;
+    check::equal("the status", &answer.status, &101)?;
+    ensure!(
+        !answer.head.contains("permessage-deflate"),
+        "expected no extension, got {answer:?}"
+    );
+    Ok(())
 }

@@ -29,7 +29,7 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// Revokes as the case's admin.
-async fn revoke(ctx: &Ctx, sub: &str) -> Result<Value> {
+pub(super) async fn revoke(ctx: &Ctx, sub: &str) -> Result<Value> {
     let path = format!("/api/v1/users/{sub}/revoke");
     let answer = ctx
         .rest(Role::Admin)?
@@ -43,7 +43,7 @@ async fn revoke(ctx: &Ctx, sub: &str) -> Result<Value> {
 }
 
 /// A viewer's token issued so many seconds from now.
-fn issued(ctx: &Ctx, sub: &str, role: Role, seconds: i64) -> String {
+pub(super) fn issued(ctx: &Ctx, sub: &str, role: Role, seconds: i64) -> String {
     let now = token::now();
     let claims = json!({
         "sub": sub, "role": role.name(), "iat": now + seconds, "exp": now + 3600,
