@@ -22,8 +22,8 @@ for (const [name, note] of Object.entries(NOTES) as [keyof typeof NOTES, string]
     const requests: string[] = [];
     tab.page.on("request", (request) => requests.push(new URL(request.url()).pathname));
     await tab.detail.getByRole("heading", { name: symbol }).waitFor();
-    // The name is hostile too.
-    await approve(place, `<b>mallory</b>${BIDI}`, symbol, "RISK", note);
+    // The name is hostile too, as far as a token's may be: one that is no plain text lets nobody in.
+    await approve(place, "<b>mallory</b>\u200D", symbol, "RISK", note);
     await tab.toasts.getByText(/mallory.* decided RISK on/).waitFor();
     const shown = tab.detail.locator(".note").first();
     await shown.waitFor();

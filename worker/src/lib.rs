@@ -13,7 +13,7 @@ use signalroom_core::config::Config;
 use signalroom_core::time::Millis;
 use signalroom_durable_objects::{ask, config, dev, keys};
 use worker::{
-    Context, Date, Env, Headers, Request, Response, Result, ScheduleContext, ScheduledEvent,
+    Context, Date, Env, Error, Headers, Request, Response, Result, ScheduleContext, ScheduledEvent,
     console_error, console_log, event,
 };
 
@@ -98,8 +98,9 @@ fn head(request: &Request) -> Result<api::Request> {
         }
     }
     Ok(api::Request {
-        method: http::Method::from_bytes(request.method().as_ref().as_bytes())
-            .unwrap_or(http::Method::GET),
+        // Not `Request::method`, which takes any method it does not know for GET.
+        method: http::Method::from_bytes(request.inner().method().as_bytes())
+            .map_err(|error| Error::RustError(error.to_string()))?,
         path: url.path().to_owned(),
         query: url.query().unwrap_or_default().to_owned(),
         // Set by the network in front of the Worker; a client's own is replaced there.

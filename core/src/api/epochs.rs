@@ -60,7 +60,12 @@ fn symbols(bytes: &[u8]) -> Result<Option<Vec<Symbol>>, Problem> {
     serde_json::from_value(listed)
         .ok()
         .filter(|symbols: &Vec<Symbol>| symbols.len() <= MAX_LIMIT as usize)
-        .map(Some)
+        .map(|mut symbols| {
+            // A room named twice is renewed once.
+            symbols.sort();
+            symbols.dedup();
+            Some(symbols)
+        })
         .ok_or_else(|| {
             let detail = format!("\"symbols\" must be a list of at most {MAX_LIMIT} symbols.");
             Problem::invalid("/symbols", detail)

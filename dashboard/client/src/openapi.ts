@@ -1352,7 +1352,7 @@ export interface components {
         /** @description The request is not valid */
         "426_invalid": {
             headers: {
-                Upgrade: "websocket";
+                Upgrade?: "websocket";
                 [name: string]: unknown;
             };
             content: {

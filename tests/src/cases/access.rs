@@ -29,6 +29,7 @@ pub(super) fn cases() -> Vec<Case> {
             "access/no answer of the API is kept, framed or taken for a page",
             protected,
         ),
+        Case::shared("access/a method nobody knows is none of ours", methods),
         Case::shared("access/no token is 401", no_token),
         Case::shared(
             "access/a token of another secret, algorithm or shape is 401",
@@ -357,6 +358,20 @@ async fn protected(ctx: Ctx) -> Result<()> {
         ] {
             check::equal(name, &reply.header(name), &wanted)?;
         }
+    }
+    Ok(())
+}
+
+async fn methods(ctx: Ctx) -> Result<()> {
+    let admin = ctx.rest(Role::Admin)?;
+    for name in ["QUERY", "PROPFIND", "get", "X"] {
+        let method = Method::from_bytes(name.as_bytes())?;
+        let reply = send(admin.request(method, "/api/v1/city")).await?;
+        // A server in front may refuse it by itself.
+        ensure!(
+            matches!(reply.status, 400 | 405 | 501),
+            "expected {name} to be refused, got {reply}"
+        );
     }
     Ok(())
 }

@@ -335,13 +335,14 @@ pub(super) fn problem_answer(status: u16, slugs: &[Slug]) -> (String, Value) {
         "content": { PROBLEM: { "schema": { "allOf": [schema("Problem"), narrowed] } } },
     });
     let header = match status {
-        401 => Some(("WWW-Authenticate", json!({ "enum": CHALLENGES }))),
-        426 => Some(("Upgrade", json!({ "const": "websocket" }))),
+        401 => Some(("WWW-Authenticate", true, json!({ "enum": CHALLENGES }))),
+        // It is about one connection (RFC 9110 section 7.6.1): what stands between may drop it.
+        426 => Some(("Upgrade", false, json!({ "const": "websocket" }))),
         _ => None,
     };
-    if let Some((name, mut values)) = header {
+    if let Some((name, required, mut values)) = header {
         values["type"] = json!("string");
-        answer["headers"] = json!({ name: { "required": true, "schema": values } });
+        answer["headers"] = json!({ name: { "required": required, "schema": values } });
     }
     (format!("{status}_{}", names.join("_")), answer)
 }
