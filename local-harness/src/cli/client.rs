@@ -75,6 +75,8 @@ impl Remote {
         // An error means that there is a provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
+            // The record tells the terminal from a page by it.
+            .user_agent(concat!("signalroom/", env!("CARGO_PKG_VERSION")))
             .build()
             .context("the HTTP client")?;
         Ok(Client { http, base, token })

@@ -134,6 +134,10 @@ async fn audit(ctx: Ctx) -> Result<()> {
         .ok()?;
     check::equal("what it printed", &printed.trim(), &"2 rows")?;
     let text = std::fs::read_to_string(&file)?;
+    ensure!(
+        text.contains("\"user_agent\":\"signalroom/"),
+        "expected the terminal to be named, got {text}"
+    );
     let all = run(&ctx, &["audit", "export"]).await?.ok()?;
     ensure!(all.contains(&text), "expected {text} among {all}");
     let verify = |text: String| {
