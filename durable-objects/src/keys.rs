@@ -7,15 +7,12 @@ use futures_util::future::{Either, select};
 use signalroom_core::auth::{
     FETCH_DEADLINE_MS, KeysError, MAX_DOCUMENT_BYTES, Verifier, WAIT_MS, Want,
 };
-use signalroom_core::time::Millis;
 use worker::{
-    AbortController, AbortSignal, CacheMode, Date, Delay, Fetch, Request, RequestInit,
-    RequestRedirect, console_error,
+    AbortController, AbortSignal, CacheMode, Delay, Fetch, Request, RequestInit, RequestRedirect,
+    console_error,
 };
 
-fn now() -> Millis {
-    Millis(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
-}
+use crate::platform::now;
 
 /// Does what the token wants done before it is judged.
 pub async fn see_to(verifier: &Verifier, token: &str) {

@@ -4,6 +4,7 @@
 //! instead. The externs name the JavaScript API as it is documented.
 
 use js_sys::{Array, Date};
+use signalroom_core::time::Millis;
 use wasm_bindgen::prelude::{JsCast, JsValue, wasm_bindgen};
 use worker::worker_sys::WebSocketRequestResponsePair;
 use worker::worker_sys::types::SqlStorage as RawSql;
@@ -38,6 +39,11 @@ extern "C" {
     /// Runs an iterator to its end. Unlike `js_sys`'s own, it catches what the iterator throws.
     #[wasm_bindgen(catch, js_namespace = Array, js_name = from)]
     fn drain(iterator: &JsValue) -> std::result::Result<Array, JsValue>;
+}
+
+/// The platform's clock.
+pub fn now() -> Millis {
+    Millis(i64::try_from(worker::Date::now().as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Runs `body` in one synchronous transaction: an error of `body` rolls every write back.

@@ -19,7 +19,7 @@ use signalroom_core::time::Millis;
 use signalroom_core::wire::client;
 use signalroom_core::wire::limits::{PING_INTERVAL_MS, SILENCE_MS, SUBPROTOCOL};
 use worker::{
-    Date, Delay, DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket,
+    Delay, DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket,
     WebSocketIncomingMessage, WebSocketPair, durable_object,
 };
 
@@ -27,7 +27,7 @@ use crate::ask::{self, Outcome};
 use crate::config;
 use crate::dev;
 use crate::keys;
-use crate::platform;
+use crate::platform::{self, now};
 use crate::sockets::{SocketList, conn_id};
 use crate::sql::DurableSql;
 
@@ -48,11 +48,6 @@ struct Inner {
     woken: Millis,
     /// When silent sockets were last looked for.
     looked: Millis,
-}
-
-/// The platform's clock.
-fn now() -> Millis {
-    Millis(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
 }
 
 fn failed(error: &impl std::fmt::Display) -> Error {

@@ -10,10 +10,10 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use signalroom_core::api::{self, FAN_OUT, Next};
 use signalroom_core::config::Config;
-use signalroom_core::time::Millis;
+use signalroom_durable_objects::platform::now;
 use signalroom_durable_objects::{ask, config, dev, keys};
 use worker::{
-    Context, Date, Env, Error, Headers, Request, Response, Result, ScheduleContext, ScheduledEvent,
+    Context, Env, Error, Headers, Request, Response, Result, ScheduleContext, ScheduledEvent,
     console_error, console_log, event,
 };
 
@@ -48,10 +48,6 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
         }
         Err(error) => console_error!("cron {cron}: {error}"),
     }
-}
-
-fn now() -> Millis {
-    Millis(i64::try_from(Date::now().as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Goes on until the core has an answer.

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
 use super::problem::{Problem, Slug};
 use super::{Asked, Body, Next, Replies, Response, failed, mixed_up, origin};
+use crate::audit::Hash;
 use crate::room::call::{
     BarCounts, Call, CallError, Computed, Plan, Position, Proposal, Reject, Reply, RetryKey, Stale,
 };
@@ -192,15 +192,12 @@ fn proposal(body: Body, key: Option<String>, asked: &Asked) -> Result<Proposal, 
 
 /// SHA-256 over these parts, each with its length before it; hexadecimal.
 fn digest(parts: &[&[u8]]) -> String {
-    let mut hash = Sha256::new();
+    let mut bytes = Vec::new();
     for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
+        bytes.extend((part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part);
     }
-    hash.finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Hash::of(&bytes).to_string()
 }
 
 /// The signal ids of an `If-Match` list of `"<id>;<status>"`; none for `*`, which any signal

@@ -99,6 +99,29 @@ pub fn tip(sql: &dyn Sql) -> Result<Tip, SqlError> {
     })
 }
 
+/// Rows as [`record`] reads them, in some order.
+macro_rules! rows {
+    ($which:literal) => {
+        concat!(
+            "SELECT n, at, sub, role, ip, user_agent, action, details, v, prev, hash FROM audit ",
+            "WHERE ",
+            $which,
+            " LIMIT CAST(? AS INTEGER)"
+        )
+    };
+}
+
+fn read(
+    room: &RoomName,
+    rows: &str,
+    n: i64,
+    limit: i64,
+    sql: &dyn Sql,
+) -> Result<Vec<Result<Record, Unreadable>>, SqlError> {
+    let rows = sql.query(rows, &[n.into(), limit.into()])?;
+    rows.iter().map(|row| readable(room, row)).collect()
+}
+
 /// Up to `limit` rows after `n`, oldest first.
 ///
 /// # Errors
@@ -109,12 +132,7 @@ pub fn after(
     limit: i64,
     sql: &dyn Sql,
 ) -> Result<Vec<Result<Record, Unreadable>>, SqlError> {
-    let rows = sql.query(
-        "SELECT n, at, sub, role, ip, user_agent, action, details, v, prev, hash FROM audit \
-         WHERE n > ? ORDER BY n LIMIT CAST(? AS INTEGER)",
-        &[n.into(), limit.into()],
-    )?;
-    rows.iter().map(|row| readable(room, row)).collect()
+    read(room, rows!("n > ? ORDER BY n"), n, limit, sql)
 }
 
 /// Up to `limit` rows before `n`, newest first.
@@ -127,12 +145,7 @@ pub fn before(
     limit: i64,
     sql: &dyn Sql,
 ) -> Result<Vec<Result<Record, Unreadable>>, SqlError> {
-    let rows = sql.query(
-        "SELECT n, at, sub, role, ip, user_agent, action, details, v, prev, hash FROM audit \
-         WHERE n < ? ORDER BY n DESC LIMIT CAST(? AS INTEGER)",
-        &[n.into(), limit.into()],
-    )?;
-    rows.iter().map(|row| readable(room, row)).collect()
+    read(room, rows!("n < ? ORDER BY n DESC"), n, limit, sql)
 }
 
 /// A row that holds something no row of ours does.
