@@ -7,9 +7,12 @@
 pub mod api;
 pub mod audit;
 pub mod auth;
+pub mod calendar;
 pub mod config;
 pub mod cron;
+pub mod fetch;
 pub mod host;
+pub mod market;
 pub mod rate;
 pub mod revocation;
 pub mod room;

@@ -1,0 +1,110 @@
+//! Series that the market's mood is made of, one value a day.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::provider::{Endpoints, Provider, ProviderError, Told, Validator};
+use crate::fetch;
+use crate::time::Millis;
+
+/// A daily series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Series {
+    /// Cboe's volatility index, close (FRED `VIXCLS`; Cboe's `VIX_History.csv`).
+    Vix,
+    /// Spread of high-yield bonds over treasuries, percent (FRED `BAMLH0A0HYM2`).
+    HighYieldSpread,
+    /// 10-year minus 2-year treasury yield, percent (FRED `T10Y2Y`).
+    YieldCurve,
+    /// 10-year treasury yield, percent (FRED `DGS10`).
+    TenYear,
+    /// Puts per call on all of Cboe's options (Cboe).
+    PutCall,
+}
+
+impl Series {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Vix,
+        Self::HighYieldSpread,
+        Self::YieldCurve,
+        Self::TenYear,
+        Self::PutCall,
+    ];
+
+    /// The name as it is stored and shown.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Vix => "vix",
+            Self::HighYieldSpread => "high_yield_spread",
+            Self::YieldCurve => "yield_curve",
+            Self::TenYear => "ten_year",
+            Self::PutCall => "put_call",
+        }
+    }
+
+    /// Who has it.
+    pub const fn providers(self) -> &'static [Provider] {
+        match self {
+            Self::Vix => &[Provider::Fred, Provider::Cboe],
+            Self::HighYieldSpread | Self::YieldCurve | Self::TenYear => &[Provider::Fred],
+            Self::PutCall => &[Provider::Cboe],
+        }
+    }
+}
+
+impl fmt::Display for Series {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A value and its day.
+pub type Observation = (NaiveDate, f64);
+
+/// What a provider has of a series.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Observations {
+    /// Finite, ascending, each date once, from the date that was asked for.
+    pub values: Vec<Observation>,
+    /// Rows that could not be read; a documented "no value" is none of them.
+    pub rejected: u32,
+    /// For the next request of the same address.
+    pub validator: Option<Validator>,
+}
+
+/// The request that asks `provider` for `series` from a date on.
+///
+/// # Errors
+/// [`ProviderError::Unsupported`] when it is none of its [`Series::providers`].
+pub fn plan(
+    provider: Provider,
+    series: Series,
+    from: NaiveDate,
+    endpoints: &Endpoints,
+    validator: Option<&Validator>,
+) -> Result<fetch::Request, ProviderError> {
+    let _ = (provider, series, from, endpoints, validator);
+    Err(ProviderError::Unsupported("not there yet"))
+}
+
+/// What the answer to [`plan`]'s request means.
+///
+/// # Errors
+/// [`ProviderError`] for anything but values.
+pub fn parse(
+    provider: Provider,
+    series: Series,
+    from: NaiveDate,
+    endpoints: &Endpoints,
+    answer: fetch::Fetched,
+    now: Millis,
+) -> Result<Told<Observations>, ProviderError> {
+    let _ = (provider, series, from, endpoints, now);
+    answer?;
+    Err(ProviderError::Unsupported("not there yet"))
+}
