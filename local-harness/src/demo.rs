@@ -1,8 +1,7 @@
 //! A generated series for a folder that has no data: seeded, so that every demo is the same, and
 //! marked as generated.
 //!
-//! Random walks from 2018-01-02 to the last weekday before today, with a crash in March 2020 and
-//! a recovery, sent through the ordinary route.
+//! Random walks from 2018-01-02 to the last session before today, sent through the ordinary route.
 
 use std::fmt::Write;
 use std::io;
@@ -12,10 +11,12 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, header};
 use signalroom_core::api;
 use signalroom_core::auth::{Claims, Role};
+use signalroom_core::signals::Bar;
 use signalroom_core::symbol::Symbol;
 use signalroom_core::time::Millis;
 
 use crate::drive::{Outcome, drive};
+use crate::generated::Walk;
 use crate::http::Shared;
 use crate::phase::Phase;
 use crate::random;
@@ -128,112 +129,23 @@ async fn put(symbol: &Symbol, csv: String, shared: &Arc<Shared>) -> Result<(), S
     }
 }
 
-/// A time in the market's history, and what daily returns are like in it.
-struct Era {
-    until: &'static str,
-    /// Their mean; none where it is the symbol's own.
-    drift: Option<f64>,
-    spread: f64,
-}
-
-const ERAS: [Era; 4] = [
-    Era {
-        until: "2020-02-19",
-        drift: Some(0.0006),
-        spread: 0.012,
-    },
-    Era {
-        until: "2020-03-23",
-        drift: Some(-0.018),
-        spread: 0.03,
-    },
-    Era {
-        until: "2020-08-31",
-        drift: Some(0.004),
-        spread: 0.018,
-    },
-    Era {
-        until: "9999-12-31",
-        drift: None,
-        spread: 0.014,
-    },
-];
-
 /// The symbol's bars up to the day before `now`, as CSV.
 fn series(symbol: &Symbol, now: Millis) -> String {
-    let mut random = Random::of(symbol.as_str());
-    let mut price = 40.0 + 260.0 * random.uniform();
-    // Where it goes after the recovery differs: some hold, some fall back to where they crashed.
-    let character = 0.0009 * random.uniform() - 0.0006;
-    let usual_volume = 2e6 + 4e7 * random.uniform();
     let mut csv = "date,open,high,low,close,volume\n".to_owned();
-    let today = now.date().to_string();
-    let first = Millis::parse("2018-01-02").unwrap_or_default();
-    for day in 0.. {
-        let at = first.plus(day * 86_400_000);
-        let date = at.date().to_string();
-        if date >= today {
-            break;
-        }
-        if !is_session(&date, at) {
-            continue;
-        }
-        let Some(era) = ERAS.iter().find(|era| date.as_str() <= era.until) else {
-            break;
-        };
-        let change = era.drift.unwrap_or(character) + era.spread * random.normal();
-        let open = (price * (1.0 + 0.3 * era.spread * random.normal())).max(1.0);
-        let close = (price * change.clamp(-0.2, 0.2).exp()).max(1.0);
-        let reach = |by: f64| 1.0 + 0.4 * era.spread * by.abs();
-        let high = open.max(close) * reach(random.normal());
-        let low = open.min(close) / reach(random.normal());
-        let volume = usual_volume * (1.0 + 15.0 * change.abs()) * (0.25 * random.normal()).exp();
-        // Rounding keeps the order of prices, so that high and low still enclose the others.
-        writeln!(
-            csv,
-            "{date},{open:.4},{high:.4},{low:.4},{close:.4},{volume:.0}"
-        )
-        .expect("writing to a String cannot fail");
-        price = close;
+    let today = now.date();
+    for bar in Walk::of(symbol.as_str()).take_while(|bar| bar.date < today) {
+        let Bar {
+            date,
+            open,
+            high,
+            low,
+            close,
+            volume,
+        } = bar;
+        writeln!(csv, "{date},{open},{high},{low},{close},{volume}")
+            .expect("writing to a String cannot fail");
     }
     csv
-}
-
-/// Monday to Friday, without the holidays that have a fixed date.
-fn is_session(date: &str, at: Millis) -> bool {
-    // 1970-01-01 was a Thursday.
-    let weekday = (at.0 / 86_400_000 + 4) % 7;
-    let holiday = ["-01-01", "-07-04", "-12-25"]
-        .iter()
-        .any(|day| date.ends_with(day));
-    (1..=5).contains(&weekday) && !holiday
-}
-
-/// SplitMix64: small, and the same on every machine.
-struct Random(u64);
-
-impl Random {
-    /// A source seeded by a name (FNV-1a).
-    fn of(name: &str) -> Self {
-        Self(name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        }))
-    }
-
-    /// In [0, 1).
-    #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
-    fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Standard normal, near enough: a sum of twelve uniform ones.
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
-    }
 }
 
 #[cfg(test)]

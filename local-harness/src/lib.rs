@@ -9,6 +9,7 @@ mod demo;
 mod drive;
 mod files;
 pub mod follow;
+pub mod generated;
 mod handshake;
 mod http;
 mod keys;

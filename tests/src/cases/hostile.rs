@@ -5,7 +5,7 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use crate::client::{Minter, Role, token};
-use crate::provider::Key;
+use crate::identity_provider::Key;
 
 /// What is wrong with a token, and the token.
 pub(super) type Corpus = Vec<(String, String)>;

@@ -14,7 +14,7 @@ use crate::case::{Case, Ctx};
 use crate::check;
 use crate::client::rest::send;
 use crate::client::{Minter, Reply, Role, token};
-use crate::provider::{Answer, Key, Provider};
+use crate::identity_provider::{Answer, Key, Provider};
 use crate::runner::ALLOWED_ORIGIN;
 use crate::target::{Server, Start, Stop};
 
