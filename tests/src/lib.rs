@@ -18,6 +18,7 @@ pub mod cases;
 pub mod check;
 pub mod client;
 pub mod identity_provider;
+pub mod market;
 pub mod oracle;
 pub mod runner;
 pub mod simulation;
