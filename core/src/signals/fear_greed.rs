@@ -11,6 +11,7 @@
 //! add several windows at once.
 
 use super::bar::Bar;
+use serde::{Deserialize, Serialize};
 use std::array;
 use std::fmt;
 use thiserror::Error;
@@ -18,7 +19,8 @@ use thiserror::Error;
 /// How many bars matter: the last 200 ratios to a mean over 125.
 pub const WINDOW: usize = 324;
 
-const MIN_COMPONENTS: usize = 4;
+/// With fewer components there is no score.
+pub(crate) const MIN_COMPONENTS: usize = 4;
 
 /// The parts of the fear score.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,7 +115,8 @@ pub enum Gap {
 }
 
 /// What the score is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Label {
     /// 30 or less.
     Fear,
@@ -133,7 +136,8 @@ impl Label {
         }
     }
 
-    fn of(score: f64) -> Self {
+    /// The label of a score, 0..100.
+    pub(crate) fn of(score: f64) -> Self {
         if score >= 70.0 {
             Label::Greed
         } else if score <= 30.0 {
@@ -217,7 +221,7 @@ fn tail<const N: usize>(values: &[f64]) -> &[f64; N] {
 
 /// Percentile rank of the last value among all, average rank for ties, 0..100; `None` if a value
 /// is not a number.
-fn percentile_of_last<const N: usize>(values: &[f64; N]) -> Option<f64> {
+pub(crate) fn percentile_of_last<const N: usize>(values: &[f64; N]) -> Option<f64> {
     let last = values[N - 1];
     let mut below = 0_u32;
     let mut equal = 0_u32;
