@@ -1,18 +1,15 @@
 //! The provider itself: what it says is what the formats say, and it fails as it is told to.
 
-use std::time::Duration;
-
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use chrono::NaiveDate;
 use reqwest::Response;
 use serde_json::{Value, json};
 use signalroom_core::calendar;
-use signalroom_core::market::provider::Provider;
 use signalroom_core::time::Millis;
 
 use super::book::View;
 use super::render::opening;
-use super::{Asked, Fault, Keys, Market, Options, Order, RetryAfter, Rule};
+use super::{Keys, Market, Options, Order};
 use crate::client::rest::http;
 
 fn date(text: &str) -> NaiveDate {
@@ -22,13 +19,13 @@ fn date(text: &str) -> NaiveDate {
 /// Monday, before trading: the newest session is Friday's, the 20th.
 const MONDAY: &str = "2026-11-23T07:00:00Z";
 
-async fn market() -> Result<Market> {
+pub(super) async fn market() -> Result<Market> {
     let market = Market::start().await?;
     market.set_now(Millis::parse(MONDAY).expect("a time"));
     Ok(market)
 }
 
-async fn get(market: &Market, target: &str) -> Result<Response> {
+pub(super) async fn get(market: &Market, target: &str) -> Result<Response> {
     Ok(http()?.get(market.url() + target).send().await?)
 }
 
@@ -38,18 +35,18 @@ async fn json(market: &Market, target: &str) -> Result<Value> {
     )?)
 }
 
-async fn text(market: &Market, target: &str) -> Result<String> {
+pub(super) async fn text(market: &Market, target: &str) -> Result<String> {
     Ok(get(market, target).await?.text().await?)
 }
 
-const YAHOO: &str = "/yahoo/v8/finance/chart/AAPL?period1=1762732800&period2=1795737600&interval=1d&includeAdjustedClose=true&events=div%2Csplits";
-const STOOQ: &str = "/stooq/q/d/l/?s=aapl.us&i=d&d1=20261102&d2=20261123";
-const TIINGO: &str =
+pub(super) const YAHOO: &str = "/yahoo/v8/finance/chart/AAPL?period1=1762732800&period2=1795737600&interval=1d&includeAdjustedClose=true&events=div%2Csplits";
+pub(super) const STOOQ: &str = "/stooq/q/d/l/?s=aapl.us&i=d&d1=20261102&d2=20261123";
+pub(super) const TIINGO: &str =
     "/tiingo/tiingo/daily/AAPL/prices?startDate=2026-11-02&endDate=2026-11-23&token=any";
-const FRED: &str = "/fred/fred/series/observations?series_id=DGS10&api_key=k&file_type=json&observation_start=2026-11-02";
-const GRAPH: &str = "/fred/graph/fredgraph.csv?id=VIXCLS&cosd=2026-11-02";
-const INDEX: &str = "/cboe/api/global/us_indices/daily_prices/VIX_History.csv";
-const RATIOS: &str = "/cboe/resources/options/volume_and_call_put_ratios/totalpc.csv";
+pub(super) const FRED: &str = "/fred/fred/series/observations?series_id=DGS10&api_key=k&file_type=json&observation_start=2026-11-02";
+pub(super) const GRAPH: &str = "/fred/graph/fredgraph.csv?id=VIXCLS&cosd=2026-11-02";
+pub(super) const INDEX: &str = "/cboe/api/global/us_indices/daily_prices/VIX_History.csv";
+pub(super) const RATIOS: &str = "/cboe/resources/options/volume_and_call_put_ratios/totalpc.csv";
 
 fn closes(chart: &Value) -> Vec<f64> {
     let closes = &chart["chart"]["result"][0]["indicators"]["quote"][0]["close"];
@@ -72,7 +69,14 @@ async fn yahoo_opens_at_half_past_nine_on_both_sides_of_daylight_saving() -> Res
         assert_eq!(opening(date(day)), opens, "{day}");
         assert!(stamps.contains(&opens), "{day}");
     }
-    assert_eq!(stamps.last(), Some(&opening(date("2026-11-20"))));
+    let friday = opening(date("2026-11-20"));
+    assert_eq!(stamps.last(), Some(&friday));
+    // The end is not part of what is asked for.
+    let before = YAHOO.replace("1795737600", &friday.to_string());
+    assert_eq!(
+        closes(&json(&market, &before).await?).len(),
+        stamps.len() - 1
+    );
     assert_eq!(closes(&chart).len(), stamps.len());
     for field in ["open", "high", "low", "volume"] {
         let quote = &result["indicators"]["quote"][0][field];
@@ -225,6 +229,15 @@ async fn a_dividend_lowers_what_was_before_it() -> Result<()> {
         );
         assert_eq!(before.volume, after.volume);
     }
+    // After a split it is paid for the new shares, which are worth less.
+    market.tell(Order::Split {
+        symbol: "AAPL".to_owned(),
+        date: date("2026-11-10"),
+        ratio: 4.0,
+    })?;
+    let factor = 1.0 - cash / (close_on(&before, "2026-11-11") / 4.0);
+    let first = market.bars("AAPL")[0].close;
+    assert!((first / (before[0].close / 4.0 * factor) - 1.0).abs() < 1e-9);
     let result = &json(&market, YAHOO).await?["chart"]["result"][0];
     let adjusted = &result["indicators"]["adjclose"][0]["adjclose"][0];
     let quoted = &result["indicators"]["quote"][0]["close"][0];
@@ -423,104 +436,6 @@ async fn keys_are_wanted_where_they_are() -> Result<()> {
     assert!(text(&market, STOOQ).await?.starts_with("Get your apikey"));
     let stooq = format!("{STOOQ}&apikey=s");
     assert!(text(&market, &stooq).await?.starts_with("Date,"));
-    Ok(())
-}
-
-#[tokio::test]
-async fn it_fails_as_told_for_whom_it_is_told_and_so_often() -> Result<()> {
-    let market = market().await?;
-    let rule = Rule::new(Fault::Status(500))
-        .of(Provider::Yahoo)
-        .about("aapl")
-        .times(2);
-    market.misbehave(rule);
-    let other = YAHOO.replace("AAPL", "MSFT");
-    for (target, status) in [
-        (STOOQ, 200),
-        (YAHOO, 500),
-        (&other, 200),
-        (YAHOO, 500),
-        (YAHOO, 200),
-    ] {
-        assert_eq!(get(&market, target).await?.status(), status, "{target}");
-    }
-    for (after, said) in [
-        (RetryAfter::Unsaid, None),
-        (RetryAfter::Seconds(60), Some("60")),
-        (RetryAfter::Date(60), Some("Mon, 23 Nov 2026 07:01:00 GMT")),
-    ] {
-        market.misbehave(Rule::new(Fault::RateLimited(after)).times(1));
-        let reply = get(&market, YAHOO).await?;
-        assert_eq!(reply.status(), 429);
-        let told = reply.headers().get("retry-after");
-        assert_eq!(told.map(|it| it.to_str()).transpose()?, said);
-    }
-    market.misbehave(Rule::new(Fault::DailyLimit).of(Provider::Stooq));
-    assert_eq!(text(&market, STOOQ).await?, "Exceeded the daily hits limit");
-    market.heal();
-    assert!(text(&market, STOOQ).await?.starts_with("Date"));
-    assert_eq!(market.requests_of(Provider::Yahoo, Some("AAPL")), 6);
-    assert_eq!(market.requests_of(Provider::Yahoo, None), 7);
-    let statuses: Vec<_> = market.asked().iter().map(|it: &Asked| it.status).collect();
-    assert_eq!(statuses[1], Some(500));
-    market.forget();
-    assert_eq!(market.requests(), 0);
-    Ok(())
-}
-
-#[tokio::test]
-async fn rows_are_damaged_in_every_format() -> Result<()> {
-    let market = market().await?;
-    for target in [YAHOO, STOOQ, TIINGO, FRED, GRAPH, INDEX, RATIOS] {
-        let whole = text(&market, target).await?;
-        let mut seen = vec![whole.clone()];
-        for fault in [
-            Fault::Truncated,
-            Fault::WebPage,
-            Fault::WrongSymbol,
-            Fault::Empty,
-            Fault::Duplicated,
-            Fault::Unordered,
-            Fault::Nulls,
-            Fault::Nan,
-            Fault::Absurd,
-        ] {
-            market.misbehave(Rule::new(fault).times(1));
-            let told = text(&market, target).await?;
-            ensure!(!seen.contains(&told), "{target}: {fault:?} changes nothing");
-            if fault == Fault::Truncated {
-                assert!(whole.starts_with(&told) && told.len() < whole.len());
-            }
-            seen.push(told);
-        }
-        assert_eq!(text(&market, target).await?, whole);
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn connections_break_hang_and_are_let_go() -> Result<()> {
-    let market = market().await?;
-    market.misbehave(Rule::new(Fault::Reset).times(1));
-    assert!(get(&market, YAHOO).await.is_err());
-    market.misbehave(Rule::new(Fault::CutOff).times(1));
-    let cut = get(&market, YAHOO).await?;
-    assert_eq!(cut.status(), 200);
-    assert!(cut.text().await.is_err());
-    market.misbehave(Rule::new(Fault::Silent));
-    market.forget();
-    let ask = || async { get(&market, YAHOO).await.map(|reply| reply.status()) };
-    let (first, second, ()) = tokio::join!(ask(), ask(), async {
-        market.until_asked(2).await;
-        market.release();
-    });
-    assert!(first.is_err() && second.is_err());
-    assert_eq!(market.most_at_once(Some(Provider::Yahoo)), 2);
-    assert_eq!(market.most_at_once(Some(Provider::Fred)), 0);
-    market.misbehave(Rule::new(Fault::Slow(30)));
-    let begun = tokio::time::Instant::now();
-    assert_eq!(get(&market, YAHOO).await?.status(), 200);
-    assert!(begun.elapsed() >= Duration::from_millis(30));
     Ok(())
 }
 
