@@ -13,6 +13,8 @@ mod answer;
 mod ask;
 mod book;
 mod control;
+#[cfg(test)]
+mod failing;
 mod fault;
 mod log;
 mod render;
