@@ -6,6 +6,7 @@ use std::str::FromStr;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use super::{stooq, tiingo, yahoo};
 use crate::fetch::{self, FetchError};
 use crate::signals::Bar;
 use crate::symbol::Symbol;
@@ -151,7 +152,7 @@ pub enum ProviderError {
     /// There is no answer.
     #[error("{0}")]
     Fetch(#[from] FetchError),
-    /// 429, or the provider's own way to say it.
+    /// 429, a 503 that says for how long, or the provider's own way to say it.
     #[error("it asks to be left alone")]
     RateLimited {
         /// For how long, milliseconds, if it said.
@@ -163,7 +164,7 @@ pub enum ProviderError {
     /// It does not know the symbol or series.
     #[error("it does not know it")]
     NotFound,
-    /// Another status than 200, 304, 401, 403, 404 and 429.
+    /// Another status than 200, 304, 404 and 429; 401 and 403 where there is no key to refuse.
     #[error("it answered {0}")]
     Status(u16),
     /// A web page in place of data: a captcha, a consent form, an error.
@@ -195,7 +196,9 @@ impl ProviderError {
             | Self::RateLimited { .. }
             | Self::Unauthorized
             | Self::WebPage => true,
-            Self::Status(status) => *status >= 500,
+            // No key is refused where there is none, but programs are; and who is sent elsewhere is
+            // sent to a form.
+            Self::Status(status) => matches!(status, 300..=399 | 401 | 403 | 500..),
             Self::Fetch(FetchError::TooLarge)
             | Self::NotFound
             | Self::Malformed(_)
@@ -217,8 +220,12 @@ pub fn plan(
     endpoints: &Endpoints,
     validator: Option<&Validator>,
 ) -> Result<fetch::Request, ProviderError> {
-    let _ = (provider, need, endpoints, validator);
-    Err(ProviderError::Unsupported("not there yet"))
+    match provider {
+        Provider::Yahoo => Ok(yahoo::plan(need, endpoints, validator)),
+        Provider::Stooq => stooq::plan(need, endpoints, validator),
+        Provider::Tiingo => tiingo::plan(need, endpoints, validator),
+        Provider::Fred | Provider::Cboe => Err(NO_BARS),
+    }
 }
 
 /// What the answer to [`plan`]'s request means.
@@ -232,7 +239,21 @@ pub fn parse(
     answer: fetch::Fetched,
     now: Millis,
 ) -> Result<Told<Bars>, ProviderError> {
-    let _ = (provider, need, endpoints, now);
-    answer?;
-    Err(ProviderError::Unsupported("not there yet"))
+    let answer = answer?;
+    match provider {
+        Provider::Yahoo => yahoo::parse(need, endpoints, &answer, now),
+        Provider::Stooq => stooq::parse(need, endpoints, &answer, now),
+        Provider::Tiingo => tiingo::parse(need, endpoints, &answer, now),
+        Provider::Fred | Provider::Cboe => Err(NO_BARS),
+    }
+}
+
+const NO_BARS: ProviderError = ProviderError::Unsupported("it has no bars");
+
+/// Whether a symbol is written like a share or fund listed in the United States: letters and digits,
+/// and perhaps a class or series of one or two after a hyphen (`BRK-B`).
+pub(super) fn us_share(symbol: &str) -> bool {
+    let (share, class) = symbol.split_once('-').unwrap_or((symbol, "A"));
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    !share.is_empty() && plain(share) && plain(class) && (1..=2).contains(&class.len())
 }

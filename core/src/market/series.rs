@@ -6,6 +6,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use super::provider::{Endpoints, Provider, ProviderError, Told, Validator};
+use super::rows::Row;
+use super::{cboe, fred};
 use crate::fetch;
 use crate::time::Millis;
 
@@ -55,6 +57,19 @@ impl Series {
             Self::PutCall => &[Provider::Cboe],
         }
     }
+
+    /// What a row with that number says: indices, spreads over what is safer and ratios are
+    /// positive, yields and their differences need not be.
+    pub(super) fn row(self, date: NaiveDate, value: Option<f64>) -> Row<Observation> {
+        let least = match self {
+            Self::Vix | Self::HighYieldSpread | Self::PutCall => 0.0,
+            Self::YieldCurve | Self::TenYear => f64::NEG_INFINITY,
+        };
+        match value {
+            Some(value) if value > least => Row::Has((date, value)),
+            _ => Row::Unreadable,
+        }
+    }
 }
 
 impl fmt::Display for Series {
@@ -79,6 +94,10 @@ pub struct Observations {
 
 /// The request that asks `provider` for `series` from a date on.
 ///
+/// Its answer may end before today: Cboe has the put/call ratio of each day after 2019-10-04 in a
+/// file of its own, so there an answer has the first session from that date alone, and is
+/// [`ProviderError::Empty`] while it has not been published.
+///
 /// # Errors
 /// [`ProviderError::Unsupported`] when it is none of its [`Series::providers`].
 pub fn plan(
@@ -88,8 +107,11 @@ pub fn plan(
     endpoints: &Endpoints,
     validator: Option<&Validator>,
 ) -> Result<fetch::Request, ProviderError> {
-    let _ = (provider, series, from, endpoints, validator);
-    Err(ProviderError::Unsupported("not there yet"))
+    match provider {
+        Provider::Fred => fred::plan(series, from, endpoints, validator),
+        Provider::Cboe => cboe::plan(series, from, endpoints, validator),
+        Provider::Yahoo | Provider::Stooq | Provider::Tiingo => Err(NO_SERIES),
+    }
 }
 
 /// What the answer to [`plan`]'s request means.
@@ -104,7 +126,12 @@ pub fn parse(
     answer: fetch::Fetched,
     now: Millis,
 ) -> Result<Told<Observations>, ProviderError> {
-    let _ = (provider, series, from, endpoints, now);
-    answer?;
-    Err(ProviderError::Unsupported("not there yet"))
+    let answer = answer?;
+    match provider {
+        Provider::Fred => fred::parse(series, from, endpoints, &answer, now),
+        Provider::Cboe => cboe::parse(series, from, endpoints, &answer, now),
+        Provider::Yahoo | Provider::Stooq | Provider::Tiingo => Err(NO_SERIES),
+    }
 }
+
+const NO_SERIES: ProviderError = ProviderError::Unsupported("it has no series");

@@ -144,12 +144,7 @@ impl Rows {
 /// # Errors
 /// Where the header cannot be used or there are too many rows; a bad row is no error.
 pub fn parse_csv(body: &[u8], today: NaiveDate) -> Result<Parsed, ParseError> {
-    let body = body.strip_prefix(BOM).unwrap_or(body);
-    let mut lines = Lines {
-        rest: body,
-        number: 0,
-    }
-    .filter(|(_, line)| !line.trim_ascii().is_empty());
+    let mut lines = lines(body);
     let (_, header) = lines.next().ok_or(ParseError::Empty)?;
     let columns = Columns::from_header(header)?;
     let mut rows = Rows::new(today);
@@ -186,7 +181,17 @@ fn from_json<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, ParseError> {
     serde_json::from_slice(text).map_err(|error| ParseError::Json(error.to_string()))
 }
 
-/// The physical lines of a body with their numbers, without their ends (LF, CRLF or a lone CR).
+/// The lines of a body that are not blank, with their numbers and without their ends (LF, CRLF or a
+/// lone CR) and a byte-order mark.
+pub(crate) fn lines(body: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+    let all = Lines {
+        rest: body.strip_prefix(BOM).unwrap_or(body),
+        number: 0,
+    };
+    all.filter(|(_, line)| !line.trim_ascii().is_empty())
+}
+
+/// The physical lines of a body.
 struct Lines<'a> {
     rest: &'a [u8],
     number: u64,
@@ -215,7 +220,7 @@ impl<'a> Iterator for Lines<'a> {
 
 /// Splits a line into trimmed fields. A doubled quote inside a quoted field stays doubled: no field
 /// that is read may hold one.
-fn split<'a>(line: &'a [u8], fields: &mut Vec<&'a [u8]>) -> Result<(), &'static str> {
+pub(crate) fn split<'a>(line: &'a [u8], fields: &mut Vec<&'a [u8]>) -> Result<(), &'static str> {
     fields.clear();
     let mut rest = line;
     loop {
@@ -311,13 +316,14 @@ fn number_of(text: &[u8], field: Field) -> Result<f64, Reason> {
     if text.is_empty() {
         return Err(format!("{field} is missing").into());
     }
-    std::str::from_utf8(text)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .ok_or_else(|| format!("{field} is not a number").into())
+    number(text).ok_or_else(|| format!("{field} is not a number").into())
 }
 
-/// Exactly `YYYY-MM-DD`: chrono's own parser also takes signs, spaces and single digits.
+/// A decimal number; also `NaN` and infinities, which no check lets pass.
+pub(crate) fn number(text: &[u8]) -> Option<f64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
 fn date_of(text: &[u8]) -> Result<NaiveDate, Reason> {
     if text.is_empty() {
         return Err("date is missing".into());
@@ -325,7 +331,8 @@ fn date_of(text: &[u8]) -> Result<NaiveDate, Reason> {
     iso_date(text).ok_or(Cow::Borrowed("date is not a YYYY-MM-DD date"))
 }
 
-fn iso_date(text: &[u8]) -> Option<NaiveDate> {
+/// Exactly `YYYY-MM-DD`: chrono's own parser also takes signs, spaces and single digits.
+pub(crate) fn iso_date(text: &[u8]) -> Option<NaiveDate> {
     let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else {
         return None;
     };
