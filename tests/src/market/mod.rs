@@ -17,6 +17,8 @@ mod control;
 mod failing;
 mod fault;
 mod log;
+#[cfg(test)]
+mod parsed;
 mod render;
 mod render_series;
 mod series;

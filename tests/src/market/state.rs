@@ -21,7 +21,7 @@ use super::render_series as mood;
 use super::series::{AT_FRED, Mood, PUT_CALL, Revisions, VIX, day_before};
 
 /// Bytes of rendered bodies that are kept.
-const KEPT: usize = 64 << 20;
+const KEPT: usize = 512 << 20;
 
 pub(super) struct State {
     pub book: Book,
