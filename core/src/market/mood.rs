@@ -134,15 +134,18 @@ pub struct Component {
     /// Which.
     pub name: Name,
     /// 0..100, 100 being greed; null if missing.
-    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 100))]
+    #[cfg_attr(feature = "openapi", schema(required, minimum = 0, maximum = 100))]
     pub score: Option<f64>,
     /// What is ranked, in its own unit; null if missing.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub value: Option<f64>,
     /// The date of its newest value, also where that is too old; null if there is none.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub as_of: Option<NaiveDate>,
     /// Where its values come from.
     pub source: String,
     /// Why it is missing; null if it is not.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub missing: Option<String>,
 }
 
@@ -152,11 +155,13 @@ pub struct Component {
 #[cfg_attr(feature = "openapi", schema(as = MarketMood))]
 pub struct Mood {
     /// 0..100, 100 being greed; null with fewer than four components.
-    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 100))]
+    #[cfg_attr(feature = "openapi", schema(required, minimum = 0, maximum = 100))]
     pub score: Option<f64>,
     /// The score's label: Fear up to 30, Greed from 70, else Neutral.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub label: Option<Label>,
     /// The newest date of the components that the score is made of.
+    #[cfg_attr(feature = "openapi", schema(required))]
     pub as_of: Option<NaiveDate>,
     /// All seven, in a fixed order.
     pub components: Vec<Component>,
