@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::auth::{InvalidKeysUrl, Provider, Secret, Verifier};
+use crate::auth::{InvalidKeysUrl, Provider as IdentityProvider, Secret, Verifier, trusted};
+use crate::market::provider::{ApiKey, Endpoints, Provider, UnknownProvider};
 use crate::rate::Rate;
 use crate::revocation::Remembered;
+use crate::room::call::Means;
 use crate::symbol::Symbol;
 
 /// Everything the product can be told from outside.
@@ -23,6 +25,8 @@ pub struct Config {
     pub reads: Rate,
     /// What this edge remembers of revocations.
     pub revoked: Remembered,
+    /// Where data come from.
+    pub supply: Supply,
 }
 
 /// The part of the configuration that rooms read.
@@ -58,6 +62,88 @@ impl Default for RoomConfig {
     }
 }
 
+/// Where data come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Supply {
+    /// Who is asked, in order; empty when nobody is.
+    pub providers: Vec<Provider>,
+    /// Where they are.
+    pub endpoints: Endpoints,
+    /// Requests a minute of each provider, in place of what is usual.
+    pub rate: Option<u32>,
+    /// Minutes between two looks at a session under way; 0 for none.
+    pub intraday_minutes: u32,
+    /// Requests and calls one run may make.
+    pub subrequests: u32,
+}
+
+impl Supply {
+    /// Who is asked when `PROVIDER_URL` alone is set.
+    pub const PROVIDERS: &str = "yahoo,stooq,fred,cboe";
+
+    /// Reads and checks the variables that concern providers.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first that is wrong.
+    pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let set = |name: &str| set(&var, name);
+        let key = |name: &str| set(name).map(|key| ApiKey(key.trim().to_owned()));
+        let base =
+            set("PROVIDER_URL").map(|url| trusted(url.trim()).ok_or(ConfigError::ProviderUrl));
+        let base = base.transpose()?;
+        let usual = base.as_ref().map_or("none", |_| Self::PROVIDERS);
+        let named = set("PROVIDERS").unwrap_or_else(|| usual.to_owned());
+        let mut providers = Vec::new();
+        for name in list(&named).filter(|name| *name != "none") {
+            let provider = name.to_ascii_lowercase().parse();
+            let provider = provider.map_err(|_| ConfigError::Providers(name.to_owned()))?;
+            if !providers.contains(&provider) {
+                providers.push(provider);
+            }
+        }
+        let rate = match set("PROVIDER_RATE") {
+            Some(text) => Some(number(Some(text), "PROVIDER_RATE", 1, 1_000_000)?),
+            None => None,
+        };
+        let minutes = set("INTRADAY_MINUTES").filter(|text| text.trim() != "0");
+        let looks = minutes.is_some() || set("INTRADAY_MINUTES").is_none();
+        let minutes = number(minutes, "INTRADAY_MINUTES", 5, 24 * 60)?;
+        Ok(Self {
+            providers,
+            endpoints: Endpoints {
+                base: base.map(|url| url.trim_end_matches('/').to_owned()),
+                tiingo: key("TIINGO_KEY"),
+                fred: key("FRED_API_KEY"),
+                stooq: key("STOOQ_KEY"),
+            },
+            rate,
+            intraday_minutes: if looks { minutes } else { 0 },
+            subrequests: number(set("SUBREQUESTS"), "SUBREQUESTS", 10_000, 10_000_000)?,
+        })
+    }
+
+    /// Whether anybody is asked for bars.
+    pub fn has_bars(&self) -> bool {
+        self.providers.iter().any(|provider| provider.has_bars())
+    }
+
+    /// How a run may ask for data; none when nobody is asked.
+    pub fn means(&self) -> Option<Means> {
+        // A server of one's own says by itself when it has enough.
+        let usual = |provider: &Provider| match self.endpoints.base {
+            Some(_) => None,
+            None => Some(provider.usual_rate()),
+        };
+        let rates = self.providers.iter().map(|it| self.rate.or(usual(it)));
+        (!self.providers.is_empty()).then(|| Means {
+            providers: self.providers.clone(),
+            rates: rates.collect(),
+            subrequests: self.subrequests,
+            intraday_minutes: self.intraday_minutes,
+        })
+    }
+}
+
 /// A variable that is missing or wrong. Never carries a secret's text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -78,6 +164,12 @@ pub enum ConfigError {
         /// Its largest value.
         max: u32,
     },
+    /// `PROVIDERS` names somebody nobody knows.
+    #[error("PROVIDERS: {0:?} {UnknownProvider}")]
+    Providers(String),
+    /// `PROVIDER_URL` is not one that data can be trusted from.
+    #[error("PROVIDER_URL must be an https:// address (http:// only for this machine)")]
+    ProviderUrl,
     /// Keys at this address could be anybody's.
     #[error(transparent)]
     KeysUrl(#[from] InvalidKeysUrl),
@@ -109,6 +201,7 @@ impl Config {
             room: RoomConfig::from_vars(&var)?,
             reads: rate(&var, "READ_RATE", 600)?,
             revoked: Remembered::default(),
+            supply: Supply::from_vars(&var)?,
         })
     }
 
@@ -125,7 +218,7 @@ impl Config {
         let claim = |name: &str, usual: &str| set(name).unwrap_or_else(|| usual.to_owned());
         let provider = |url: String| {
             let role = claim("JWT_ROLE_CLAIM", "role");
-            Provider::new(&url, role, claim("JWT_SUBJECT_CLAIM", "sub"))
+            IdentityProvider::new(&url, role, claim("JWT_SUBJECT_CLAIM", "sub"))
         };
         let current = secret("JWT_SECRET")?.ok_or(ConfigError::NoSecret)?;
         Ok(

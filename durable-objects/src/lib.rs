@@ -5,6 +5,7 @@
 pub mod ask;
 pub mod config;
 pub mod dev;
+pub mod fetch;
 pub mod keys;
 pub mod platform;
 mod room;

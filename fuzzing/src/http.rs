@@ -51,7 +51,7 @@ pub(crate) fn request(data: &[u8]) {
                 then(vec![Ok(Reply::Admitted { revoked_before })], NOW)
             }
             Next::Call { calls, .. } => return assert!(!calls.is_empty()),
-            Next::Upgrade { .. } | Next::Static => return,
+            Next::Work { .. } | Next::Upgrade { .. } | Next::Static => return,
         }
     }
 }

@@ -27,6 +27,7 @@ pub(crate) fn room(data: &[u8]) {
         batch: false,
         symbols: None,
         city: false,
+        market: false,
         resume: None,
     });
     tell(&mut room, Event::Connected { conn: CONN, hello });

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use signalroom_core::api::{FAN_OUT, Next, Response};
+use signalroom_core::api::{FAN_OUT, Job, Line, Next, Response, Step};
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::socket::Hello;
 
 use crate::clock;
+use crate::fetch::fetch;
 use crate::keys;
 use crate::room::Registry;
 use crate::upload::{Unread, Upload};
@@ -67,6 +68,26 @@ pub(crate) async fn drive(mut next: Next, registry: &Arc<Registry>, mut upload: 
                 });
                 let replies = stream::iter(asked).buffered(FAN_OUT).collect().await;
                 then(replies, clock::now())
+            }
+            Next::Work { jobs, then } => {
+                let work = |job| work(job, Arc::clone(registry));
+                let work: Vec<_> = jobs.into_iter().map(work).collect();
+                let lines = stream::iter(work).buffer_unordered(FAN_OUT).collect().await;
+                then(lines, clock::now())
+            }
+        };
+    }
+}
+
+/// Goes on with a job until it has ended.
+async fn work(job: Job, registry: Arc<Registry>) -> Line {
+    let mut step = job(clock::now());
+    loop {
+        step = match step {
+            Step::Done(line) => return line,
+            Step::Fetch { request, then } => then(fetch(&request).await, clock::now()),
+            Step::Call { room, call, then } => {
+                then(registry.call(&room, *call).await, clock::now())
             }
         };
     }

@@ -7,6 +7,7 @@
 pub mod clock;
 mod demo;
 mod drive;
+mod fetch;
 mod files;
 pub mod follow;
 pub mod generated;

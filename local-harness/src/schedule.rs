@@ -16,6 +16,7 @@ use crate::clock;
 use crate::drive::{Outcome, drive};
 use crate::http::Shared;
 use crate::phase::Phase;
+use crate::random;
 use crate::upload::Upload;
 
 /// How long it sleeps at most: the time of day may be set, and a machine may sleep meanwhile.
@@ -43,7 +44,7 @@ async fn fire(mut timetable: Timetable, shared: &Shared) {
 /// One scheduled run, as `POST /runs` starts it.
 pub(crate) async fn scheduled(cron: &str, shared: &Shared) {
     let upload = Upload::Memory(Vec::new());
-    let next = api::run(&shared.config, cron);
+    let next = api::run(&shared.config, cron, &random::hex::<8>(), clock::now());
     let outcome = drive(next, &shared.registry, upload).await;
     match outcome {
         Outcome::Reply(reply) if reply.status < 400 => tell(cron, &reply.body),

@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use crate::random;
 
 /// Every variable of the configuration.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 25] = [
     "ALLOWED_ORIGINS",
     "APPROVE_RATE",
     "BARS_RATE",
+    "FRED_API_KEY",
     "HISTORY_LIMIT",
+    "INTRADAY_MINUTES",
     "JWKS_URL",
     "JWT_AUDIENCE",
     "JWT_ISSUER",
@@ -25,8 +27,14 @@ pub const NAMES: [&str; 17] = [
     "MAX_CONNECTIONS_PER_USER",
     "MESSAGES_PER_MINUTE",
     "MESSAGE_RETENTION",
+    "PROVIDERS",
+    "PROVIDER_RATE",
+    "PROVIDER_URL",
     "READ_RATE",
     "RESUME_LIMIT",
+    "STOOQ_KEY",
+    "SUBREQUESTS",
+    "TIINGO_KEY",
     "WATCHLIST",
 ];
 

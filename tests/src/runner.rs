@@ -53,8 +53,12 @@ pub fn vars(extra: &[(&str, &str)]) -> BTreeMap<String, String> {
         ("HISTORY_LIMIT", "100"),
         ("MESSAGE_RETENTION", "10000"),
     ];
+    // Nobody is asked for data but by who brings somebody to ask.
+    let alone = extra.iter().all(|(name, _)| *name != "PROVIDER_URL");
+    let nobody = alone.then_some(("PROVIDERS", "none"));
     usual
         .iter()
+        .chain(&nobody)
         .chain(extra)
         .map(|(name, value)| ((*name).into(), (*value).into()))
         .collect()

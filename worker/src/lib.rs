@@ -8,10 +8,10 @@ mod limit;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use signalroom_core::api::{self, FAN_OUT, Next};
+use signalroom_core::api::{self, FAN_OUT, Job, Line, Next, Step};
 use signalroom_core::config::Config;
 use signalroom_durable_objects::platform::now;
-use signalroom_durable_objects::{ask, config, dev, keys};
+use signalroom_durable_objects::{ask, config, dev, fetch::fetch as fetch_elsewhere, keys};
 use worker::{
     Context, Env, Error, Headers, Request, Response, Result, ScheduleContext, ScheduledEvent,
     console_error, console_log, event,
@@ -41,7 +41,8 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
         Ok(config) => config,
         Err(error) => return console_error!("cron {cron}: {error}"),
     };
-    match drive(&env, &config, api::run(&config, &cron), None).await {
+    let run = api::run(&config, &cron, &ask::fresh_id(), now());
+    match drive(&env, &config, run, None).await {
         Ok(mut response) => {
             let report = response.text().await.unwrap_or_default();
             console_log!("cron {cron}: {} {report}", response.status_code());
@@ -71,10 +72,27 @@ async fn drive(
                 let replies = stream::iter(asked).buffered(FAN_OUT).collect().await;
                 then(replies, now())
             }
+            Next::Work { jobs, then } => {
+                let work = jobs.into_iter().map(|job| work(env, job));
+                let lines = stream::iter(work).buffer_unordered(FAN_OUT).collect().await;
+                then(lines, now())
+            }
             Next::Upgrade { room, hello, .. } => {
                 return ask::open_socket(env, &room, &hello).await;
             }
             Next::Static => return Response::error("not found", 404),
+        };
+    }
+}
+
+/// Goes on with a job until it has ended.
+async fn work(env: &Env, job: Job) -> Line {
+    let mut step = job(now());
+    loop {
+        step = match step {
+            Step::Done(line) => return line,
+            Step::Fetch { request, then } => then(fetch_elsewhere(&request).await, now()),
+            Step::Call { room, call, then } => then(ask::ask(env, &room, &call).await, now()),
         };
     }
 }

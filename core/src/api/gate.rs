@@ -19,7 +19,7 @@ use crate::time::Millis;
 pub(super) fn pass(route: &Route, asked: Asked, now: Millis) -> Result<Next, Problem> {
     let action = route.action;
     let Some(claims) = &asked.claims else {
-        return act(action, asked);
+        return act(action, asked, now);
     };
     // Bars have a rate of their own, and who administers may have much to do at once.
     if !matches!(route.need, Need::Read | Need::Decide) {
@@ -46,14 +46,14 @@ pub(super) fn counted(
 /// Goes on with `action` unless the token was revoked.
 fn unrevoked(action: Action, asked: Asked, now: Millis) -> Result<Next, Problem> {
     let Some(claims) = &asked.claims else {
-        return act(action, asked);
+        return act(action, asked, now);
     };
     let remembered = asked.config.revoked.of(&claims.sub, now);
     if let Some(before) = remembered
         // What is revoked stays so.
         && (!wants_certainty(action) || is_revoked(claims.issued_at, before))
     {
-        return go_on(action, asked, before);
+        return go_on(action, asked, before, now);
     }
     let call = Call::Admit {
         sub: claims.sub.clone(),
@@ -69,7 +69,7 @@ fn unrevoked(action: Action, asked: Asked, now: Millis) -> Result<Next, Problem>
                 if let Some(claims) = &asked.claims {
                     asked.config.revoked.note(&claims.sub, revoked_before, now);
                 }
-                go_on(action, asked, revoked_before).unwrap_or_else(Next::from)
+                go_on(action, asked, revoked_before, now).unwrap_or_else(Next::from)
             }
             Some(Err(error)) => failed(error, None, false).into(),
             Some(Ok(_)) | None => mixed_up().into(),
@@ -77,12 +77,17 @@ fn unrevoked(action: Action, asked: Asked, now: Millis) -> Result<Next, Problem>
     })
 }
 
-fn go_on(action: Action, asked: Asked, before: Option<Millis>) -> Result<Next, Problem> {
+fn go_on(
+    action: Action,
+    asked: Asked,
+    before: Option<Millis>,
+    now: Millis,
+) -> Result<Next, Problem> {
     let issued_at = asked.claims.as_ref().and_then(|claims| claims.issued_at);
     if is_revoked(issued_at, before) {
         return Err(Problem::invalid_token());
     }
-    act(action, asked)
+    act(action, asked, now)
 }
 
 /// Whether a few seconds are too long for what is asked.

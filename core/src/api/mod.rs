@@ -10,6 +10,7 @@ mod epochs;
 mod export;
 mod gate;
 mod identity;
+mod jobs;
 pub mod openapi;
 mod origin;
 mod params;
@@ -17,7 +18,9 @@ pub mod problem;
 mod reads;
 mod revoke;
 mod routes;
+mod runs;
 mod sockets;
+mod symbols;
 mod tickets;
 mod writes;
 
@@ -35,6 +38,7 @@ use crate::symbol::{InvalidSymbol, Symbol};
 use crate::text::plain;
 use crate::time::Millis;
 pub use bounds::{busy, late};
+pub use jobs::{Job, Line, Step};
 use origin::{Origin, Reader};
 use params::Params;
 use problem::{Problem, Slug};
@@ -103,6 +107,13 @@ pub enum Next {
         /// Goes on with the replies.
         then: Box<dyn FnOnce(Replies, Millis) -> Next + Send>,
     },
+    /// Do these jobs, at most [`FAN_OUT`] at a time.
+    Work {
+        /// What.
+        jobs: Vec<Job>,
+        /// Goes on with what became of them, in any order.
+        then: Box<dyn FnOnce(Vec<Line>, Millis) -> Next + Send>,
+    },
     /// Do what [`Verifier::wants`](crate::auth::Verifier::wants) says of this token until it wants
     /// nothing.
     Keys {
@@ -169,9 +180,13 @@ pub fn begin(config: &Arc<Config>, request: Request, now: Millis) -> Next {
     origin::open_to(next.unwrap_or_else(Next::from), reader)
 }
 
-/// A scheduled run: `cron` is the expression that fired.
-pub fn run(config: &Config, cron: &str) -> Next {
-    writes::run(cron.to_owned(), config.watchlist.clone())
+/// A scheduled run: `cron` is the expression that fired, `nonce` random, hexadecimal.
+pub fn run(config: &Arc<Config>, cron: &str, nonce: &str, now: Millis) -> Next {
+    let purpose = runs::Purpose {
+        cron: cron.to_owned(),
+        ..runs::Purpose::default()
+    };
+    runs::run(config, purpose, nonce, now)
 }
 
 /// Answers every route of a deployment that lacks something.
@@ -234,7 +249,7 @@ fn admitted(
 }
 
 /// Does what was asked by somebody who may.
-fn act(action: Action, asked: Asked) -> Result<Next, Problem> {
+fn act(action: Action, asked: Asked, now: Millis) -> Result<Next, Problem> {
     match action {
         Action::Health => Ok(Next::Reply(Response::json(
             200,
@@ -246,21 +261,29 @@ fn act(action: Action, asked: Asked) -> Result<Next, Problem> {
             "This version does not have it yet.",
         )),
         Action::Signals => reads::signals(&asked),
-        Action::Signal => reads::signal(asked),
-        Action::History => reads::history(asked),
+        Action::Signal => reads::signal(asked, now),
+        Action::History => reads::history(asked, now),
         Action::Top => reads::top(&asked),
         Action::SymbolApprovals | Action::Approvals => reads::approvals(asked),
         Action::Bars => reads::bars(asked),
         Action::City => Ok(reads::city()),
         Action::Approve => writes::approve(asked),
         Action::PutBars => writes::put_bars(asked),
-        Action::Run => Ok(writes::start_run(asked.config.watchlist.clone())),
+        Action::Run => Ok(runs::start(asked)),
+        Action::Runs => runs::list(&asked),
+        Action::Symbols => symbols::list(&asked),
+        Action::SetSymbols => Ok(symbols::set(asked)),
+        Action::ResetSymbols => symbols::reset(&asked),
+        Action::AddSymbol => symbols::add(&asked),
+        Action::RemoveSymbol => symbols::remove(&asked),
+        Action::BarRevisions => symbols::revisions(asked),
+        Action::Market => Ok(symbols::market(now)),
         Action::Renew => epochs::renew(asked),
         Action::Audit => audit::list(&asked),
         Action::VerifyAudit => audit::verify(&asked),
         Action::Revoke => revoke::revoke(asked),
         Action::Ticket => tickets::issue(asked),
-        Action::LocalRun => writes::local_run(&asked),
+        Action::LocalRun => runs::local(&asked, now),
         Action::Socket | Action::SymbolSocket => sockets::upgrade(asked),
     }
 }

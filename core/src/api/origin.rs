@@ -124,6 +124,10 @@ pub fn open_to(next: Next, reader: Reader) -> Next {
             calls,
             then: Box::new(move |replies, now| open_to(then(replies, now), reader)),
         },
+        Next::Work { jobs, then } => Next::Work {
+            jobs,
+            then: Box::new(move |lines, now| open_to(then(lines, now), reader)),
+        },
         Next::Keys { token, then } => Next::Keys {
             token,
             then: Box::new(move |now| open_to(then(now), reader)),

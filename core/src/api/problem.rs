@@ -7,6 +7,8 @@ use super::Response;
 use crate::room::call::Reject;
 use crate::room::signal::Signal;
 use crate::symbol::Symbol;
+use crate::time::Millis;
+use crate::wire::limits::MAX_WATCHED;
 
 /// The kinds of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -219,7 +221,7 @@ impl Problem {
                 )
                 .with("missing", json!(missing))
             }
-            Reject::AlreadyDecided(signal) => {
+            Reject::AlreadyDecided(signal, at) => {
                 let by = signal
                     .approval
                     .as_ref()
@@ -235,9 +237,9 @@ impl Problem {
                     Slug::AlreadyDecided,
                     format!("{by}Your decision was not recorded."),
                 )
-                .with("signal", shown(&signal))
+                .with("signal", shown(&signal, at))
             }
-            Reject::StaleSignal(signal) => Self::new(
+            Reject::StaleSignal(signal, at) => Self::new(
                 Slug::StaleSignal,
                 format!(
                     "The current signal is {}. Look at it and decide again; your decision was not \
@@ -245,7 +247,7 @@ impl Problem {
                     signal.id
                 ),
             )
-            .with("signal", shown(&signal)),
+            .with("signal", shown(&signal, at)),
             Reject::Misdirected => Self::internal("misdirected"),
             Reject::RateLimited { wait } => Self::rate_limited(wait),
             Reject::KeyReused => Self::invalid(
@@ -253,6 +255,11 @@ impl Problem {
                 "This Idempotency-Key was used for another request; take a fresh one.",
             ),
             Reject::RetiredEpoch => Self::internal("retired-epoch"),
+            Reject::NotWatched => Self::new(Slug::NotFound, "The symbol is not on the watchlist."),
+            Reject::TooManyWatched => Self::invalid(
+                "/symbols",
+                format!("A watchlist holds at most {MAX_WATCHED} symbols."),
+            ),
         }
     }
 
@@ -269,8 +276,8 @@ impl Problem {
     }
 }
 
-fn shown(signal: &Signal) -> Value {
-    serde_json::to_value(signal.view()).expect("plain data with string keys always serialises")
+fn shown(signal: &Signal, at: Millis) -> Value {
+    serde_json::to_value(signal.view(at)).expect("plain data with string keys always serialises")
 }
 
 impl From<Problem> for Response {

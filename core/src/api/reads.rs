@@ -11,6 +11,7 @@ use crate::room::name::RoomName;
 #[cfg(feature = "openapi")]
 use crate::room::signal::SignalView;
 use crate::room::signal::{Signal, Status};
+use crate::time::Millis;
 
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -53,7 +54,7 @@ pub(super) struct Top {
     signals: Vec<Box<RawValue>>,
 }
 
-fn cursor<T>(slice: &Slice<T>) -> Option<String> {
+pub(super) fn cursor<T>(slice: &Slice<T>) -> Option<String> {
     slice.next.map(|next| next.to_string())
 }
 
@@ -116,7 +117,7 @@ fn feed(
     })
 }
 
-pub(super) fn signal(asked: Asked) -> Result<Next, Problem> {
+pub(super) fn signal(asked: Asked, now: Millis) -> Result<Next, Problem> {
     let known = origin::header(&asked.request.headers, "if-none-match").map(str::to_owned);
     Ok(asked.ask(Call::Latest, move |reply| {
         let Reply::Latest(signal) = reply else {
@@ -136,21 +137,21 @@ pub(super) fn signal(asked: Asked) -> Result<Next, Problem> {
                 body: String::new(),
             }
         } else {
-            Response::json(200, &signal.view_with_explain())
+            Response::json(200, &signal.view_with_explain(now))
         };
         response.headers.push(("etag", etag));
         Ok(response)
     }))
 }
 
-pub(super) fn history(asked: Asked) -> Result<Next, Problem> {
+pub(super) fn history(asked: Asked, now: Millis) -> Result<Next, Problem> {
     let page = asked.params.page()?;
-    Ok(asked.ask(Call::History { page }, |reply| {
+    Ok(asked.ask(Call::History { page }, move |reply| {
         let Reply::History(slice) = reply else {
             return Err(mixed_up());
         };
         let next_cursor = cursor(&slice);
-        let view = |signal: &Signal| json(&signal.view_with_explain());
+        let view = |signal: &Signal| json(&signal.view_with_explain(now));
         let signals = slice.items.iter().map(view).collect();
         Ok(Response::json(
             200,
@@ -216,7 +217,7 @@ pub(super) fn bars(asked: Asked) -> Result<Next, Problem> {
 
 /// Asks for a list. A symbol of the watchlist has been heard of: before its first bar its lists
 /// are empty.
-fn list<T: 'static>(
+pub(super) fn list<T: 'static>(
     asked: Asked,
     call: Call,
     pick: fn(Reply) -> Option<Slice<T>>,

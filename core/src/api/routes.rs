@@ -35,6 +35,22 @@ pub enum Action {
     City,
     /// A scheduled run now.
     Run,
+    /// Past runs.
+    Runs,
+    /// What is known of symbols' data.
+    Symbols,
+    /// Another watchlist.
+    SetSymbols,
+    /// The configured watchlist again.
+    ResetSymbols,
+    /// One more symbol on the watchlist.
+    AddSymbol,
+    /// One less.
+    RemoveSymbol,
+    /// What providers changed of a symbol's bars.
+    BarRevisions,
+    /// The market's mood.
+    Market,
     /// New epochs, after a backup was restored.
     Renew,
     /// The rooms' records.
@@ -100,6 +116,7 @@ const fn route(
 const GET: Method = Method::GET;
 const POST: Method = Method::POST;
 const PUT: Method = Method::PUT;
+const DELETE: Method = Method::DELETE;
 
 /// Every route of the API, sockets and health included.
 pub static ROUTES: &[Route] = &[
@@ -290,22 +307,57 @@ pub static ROUTES: &[Route] = &[
         GET,
         "/api/v1/market/fear-greed",
         Need::Read,
-        Action::Planned,
-        "The market's mood",
+        Action::Market,
+        "The market's mood: Fear & Greed",
     ),
     route(
         GET,
         "/api/v1/symbols",
         Need::Read,
-        Action::Planned,
-        "The watchlist",
+        Action::Symbols,
+        "The watchlist, and what is known of each symbol's data",
+    ),
+    route(
+        PUT,
+        "/api/v1/symbols",
+        Need::Administer,
+        Action::SetSymbols,
+        "Sets the watchlist",
+    ),
+    route(
+        DELETE,
+        "/api/v1/symbols",
+        Need::Administer,
+        Action::ResetSymbols,
+        "Returns to the configured watchlist",
+    ),
+    route(
+        PUT,
+        "/api/v1/symbols/{symbol}",
+        Need::Administer,
+        Action::AddSymbol,
+        "Puts a symbol on the watchlist",
+    ),
+    route(
+        DELETE,
+        "/api/v1/symbols/{symbol}",
+        Need::Administer,
+        Action::RemoveSymbol,
+        "Takes a symbol off the watchlist; its data stay",
+    ),
+    route(
+        GET,
+        "/api/v1/symbols/{symbol}/revisions",
+        Need::Read,
+        Action::BarRevisions,
+        "What providers changed of bars that were held, newest first",
     ),
     route(
         GET,
         "/api/v1/runs",
         Need::Read,
-        Action::Planned,
-        "Past runs",
+        Action::Runs,
+        "Past runs, newest first",
     ),
     route(
         POST,

@@ -52,12 +52,14 @@ pub(super) fn upgrade(asked: Asked) -> Result<Next, Problem> {
     let topics: Vec<String> = params
         .list("topics", "a comma list of topics")?
         .unwrap_or_default();
-    if topics.iter().any(|topic| topic != "city") {
+    let known = |topic: &String| matches!(topic.as_str(), "city" | "market");
+    if !topics.iter().all(known) {
         return Err(Problem::invalid(
             "/topics",
-            "?topics= can only be \"city\".",
+            "?topics= is a comma list of \"city\" and \"market\".",
         ));
     }
+    let follows = |topic: &str| asked.symbol.is_none() && topics.iter().any(|it| it == topic);
     let since = params.position("since", "the last seq seen")?;
     let batch = offered(headers).any(|protocol| protocol == SUBPROTOCOL);
     let hello = Hello {
@@ -68,7 +70,8 @@ pub(super) fn upgrade(asked: Asked) -> Result<Next, Problem> {
         batch,
         // A symbol's own socket follows that symbol, whatever the query says.
         symbols: symbols.filter(|_| asked.symbol.is_none()),
-        city: !topics.is_empty() && asked.symbol.is_none(),
+        city: follows("city"),
+        market: follows("market"),
         resume: since.map(|since| ResumeFrom {
             epoch: params.text("epoch").unwrap_or_default().to_owned(),
             since,

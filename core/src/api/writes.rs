@@ -5,13 +5,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::problem::{Problem, Slug};
-use super::{Asked, Body, Next, Replies, Response, failed, mixed_up, origin};
+use super::{Asked, Body, Next, Response, failed, mixed_up, origin};
 use crate::audit::Hash;
-use crate::room::call::{
-    BarCounts, Call, CallError, Computed, Plan, Position, Proposal, Reject, Reply, RetryKey, Stale,
-};
+use crate::room::call::{BarCounts, Call, CallError, Position, Proposal, Reject, Reply, RetryKey};
 use crate::room::log::json;
-use crate::room::name::RoomName;
 #[cfg(feature = "openapi")]
 use crate::room::signal::SignalView;
 use crate::room::signal::{Approval, SignalId};
@@ -21,9 +18,6 @@ use crate::text::plain;
 use crate::time::Millis;
 use crate::wire::depth::is_shallow;
 use crate::wire::limits::{MAX_BARS_BODY, MAX_JSON_BODY, MAX_JSON_DEPTH, MAX_NOTE_CHARS};
-
-/// Longest `cron` of a run, characters; it is only ever echoed.
-pub(super) const MAX_CRON_CHARS: usize = 100;
 
 /// Longest `Idempotency-Key`, characters.
 const MAX_KEY_CHARS: usize = 255;
@@ -42,7 +36,7 @@ pub(super) fn complete(body: Body, limit: usize) -> Result<Vec<u8>, Problem> {
 }
 
 /// A JSON object, or the problem with it.
-fn object(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, Problem> {
+pub(super) fn object(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, Problem> {
     if !is_shallow(bytes) {
         let detail = format!("The body is nested over {MAX_JSON_DEPTH} levels deep.");
         return Err(Problem::invalid("", detail).status(400));
@@ -62,6 +56,30 @@ pub(super) fn optional_object(bytes: &[u8]) -> Result<serde_json::Map<String, Va
         return Ok(serde_json::Map::new());
     }
     object(bytes)
+}
+
+/// A member that is a list of symbols, at most so many; none when it is absent.
+pub(super) fn symbols(
+    members: &serde_json::Map<String, Value>,
+    max: usize,
+) -> Result<Option<Vec<Symbol>>, Problem> {
+    let list = match members.get("symbols") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Array(list)) if list.len() <= max => list,
+        Some(_) => {
+            let detail = format!("\"symbols\" must be a list of at most {max} symbols.");
+            return Err(Problem::invalid("/symbols", detail));
+        }
+    };
+    let symbol = |(place, item): (usize, &Value)| {
+        let symbol = item.as_str().and_then(|text| text.parse().ok());
+        symbol.ok_or_else(|| {
+            let pointer = format!("/symbols/{place}");
+            Problem::invalid(&pointer, format!("{}.", crate::symbol::InvalidSymbol))
+        })
+    };
+    let all: Result<Vec<Symbol>, Problem> = list.iter().enumerate().map(symbol).collect();
+    all.map(Some)
 }
 
 /// A text member, made plain before it is measured; null counts as absent.
@@ -272,11 +290,11 @@ pub(super) fn put_bars(asked: Asked) -> Result<Next, Problem> {
                 rejected: u32::try_from(rejected.len()).unwrap_or(u32::MAX),
                 by,
             };
-            asked.ask(call, |reply| {
+            asked.ask(call, move |reply| {
                 let Reply::BarsStored { counts, signal } = reply else {
                     return Err(mixed_up());
                 };
-                let signal = signal.map(|signal| json(&signal.view()));
+                let signal = signal.map(|signal| json(&signal.view(now)));
                 Ok(Response::json(
                     200,
                     &BarsStored {
@@ -327,108 +345,4 @@ fn json_bars(bytes: Vec<u8>, now: Millis) -> Result<Parsed, Problem> {
 fn looks_like_json(bytes: &[u8]) -> bool {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     matches!(first, Some(b'[' | b'{'))
-}
-
-/// What a run did.
-#[derive(Debug, Default, Serialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub(super) struct RunReport {
-    /// What started it.
-    cron: String,
-    /// Symbols looked at.
-    planned: usize,
-    /// Symbols with a new signal or revision.
-    new: usize,
-    /// Symbols whose signal stays.
-    unchanged: usize,
-    /// Symbols with bars, but no score.
-    insufficient_history: usize,
-    /// Symbols that could not be looked at; the next run does.
-    failed: Vec<Symbol>,
-    /// Rooms whose alarm had not come: what they owed is on its way now.
-    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
-    overdue: Vec<RoomName>,
-    /// Symbols whose newest bar is over five days old, at most 100.
-    stale: Vec<Stale>,
-    /// The city state afterwards.
-    #[cfg_attr(feature = "openapi", schema(required))]
-    city: Option<crate::room::call::City>,
-}
-
-pub(super) fn start_run(watchlist: Vec<Symbol>) -> Next {
-    Next::Body {
-        limit: MAX_JSON_BODY,
-        then: Box::new(|body, _| {
-            let cron = complete(body, MAX_JSON_BODY)
-                .and_then(|bytes| text(&optional_object(&bytes)?, "cron", MAX_CRON_CHARS));
-            match cron {
-                Ok(cron) => run(cron.unwrap_or_else(|| "manual".to_owned()), watchlist),
-                Err(problem) => problem.into(),
-            }
-        }),
-    }
-}
-
-pub(super) fn local_run(asked: &Asked) -> Result<Next, Problem> {
-    if !asked.request.local {
-        return Err(Problem::new(Slug::NotFound, "There is no such address."));
-    }
-    let cron = asked.params.text("cron").unwrap_or("manual");
-    Ok(run(cron.to_owned(), asked.config.watchlist.clone()))
-}
-
-/// Asks the feed what is to be done, the symbols' rooms to do it, and the feed to sum it up.
-pub(super) fn run(cron: String, watchlist: Vec<Symbol>) -> Next {
-    Next::Call {
-        calls: vec![(RoomName::Feed, Call::Plan { watchlist })],
-        then: Box::new(move |mut replies, _| match replies.pop() {
-            Some(Ok(Reply::Planned(plan))) => carry_out(cron, plan),
-            Some(Err(error)) => failed(error, None, false).into(),
-            Some(Ok(_)) | None => mixed_up().into(),
-        }),
-    }
-}
-
-fn carry_out(cron: String, plan: Plan) -> Next {
-    let mut report = RunReport {
-        cron,
-        planned: plan.dirty.len(),
-        stale: plan.stale,
-        ..RunReport::default()
-    };
-    if plan.overdue {
-        report.overdue.push(RoomName::Feed);
-    }
-    let compute = plan.dirty.into_iter().map(|symbol| (symbol, Call::Compute));
-    let look = plan.look.into_iter().map(|symbol| (symbol, Call::Look));
-    let (symbols, calls): (Vec<Symbol>, Vec<_>) = compute
-        .chain(look)
-        .map(|(symbol, call)| (symbol.clone(), (RoomName::Symbol(symbol), call)))
-        .unzip();
-    Next::Call {
-        calls,
-        then: Box::new(move |replies: Replies, _| {
-            for (symbol, reply) in symbols.into_iter().zip(replies) {
-                match reply {
-                    Ok(Reply::Computed(Computed::New)) => report.new += 1,
-                    Ok(Reply::Computed(Computed::Unchanged)) => report.unchanged += 1,
-                    Ok(Reply::Computed(Computed::InsufficientHistory)) => {
-                        report.insufficient_history += 1;
-                    }
-                    Ok(Reply::Looked { overdue: false }) => {}
-                    Ok(Reply::Looked { overdue: true }) => {
-                        report.overdue.push(RoomName::Symbol(symbol));
-                    }
-                    Ok(_) | Err(_) => report.failed.push(symbol),
-                }
-            }
-            super::ask(RoomName::Feed, Call::Finish, move |reply| {
-                match reply.map_err(|error| failed(error, None, false))? {
-                    Reply::City(city) => report.city = Some(city),
-                    _ => return Err(mixed_up()),
-                }
-                Ok(Response::json(200, &report))
-            })
-        }),
-    }
 }

@@ -13,7 +13,9 @@ use serde_json::{Map, Value};
 use sha2::Sha256;
 
 use super::jws::{Alg, Jws, decode};
+use super::provider::FETCH_DEADLINE_MS;
 use super::strict;
+use crate::fetch::{self, FetchError, Fetched};
 
 /// The largest key set looked at, bytes.
 pub const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
@@ -24,6 +26,30 @@ pub const MAX_KEYS: usize = 32;
 /// The shortest RSA key that is trusted, bits (RFC 7518 section 3.3). The longest is 4,096 bits:
 /// a longer one would only cost time.
 const MIN_RSA_BITS: usize = 2048;
+
+/// The request for the key set at `url`.
+pub fn key_request(url: String) -> fetch::Request {
+    fetch::Request {
+        url,
+        headers: Vec::new(),
+        max_bytes: MAX_DOCUMENT_BYTES,
+        deadline_ms: FETCH_DEADLINE_MS,
+    }
+}
+
+/// The document that came, if it may be one.
+///
+/// # Errors
+/// [`KeysError`] for anything but an answer of 200.
+pub fn key_document(fetched: Fetched) -> Result<Vec<u8>, KeysError> {
+    match fetched {
+        Ok(answer) if answer.status == 200 => Ok(answer.body),
+        Ok(answer) => Err(KeysError::Status(answer.status)),
+        Err(FetchError::Unreachable) => Err(KeysError::Unreachable),
+        Err(FetchError::TooSlow) => Err(KeysError::TooSlow),
+        Err(FetchError::TooLarge) => Err(KeysError::TooLarge),
+    }
+}
 
 /// Why there are no new keys.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

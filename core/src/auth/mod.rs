@@ -13,7 +13,8 @@ mod strict;
 mod tests;
 mod verifier;
 
-pub use jwks::{KeysError, MAX_DOCUMENT_BYTES, MAX_KEYS};
+pub use jwks::{KeysError, MAX_DOCUMENT_BYTES, MAX_KEYS, key_document, key_request};
+pub(crate) use provider::trusted;
 pub use provider::{
     FETCH_DEADLINE_MS, InvalidKeysUrl, MAX_AGE_MS, Provider, REFRESH_PAUSE_MS, WAIT_MS, Want,
 };

@@ -14,7 +14,7 @@ use super::verifier::AuthError;
 use crate::time::Millis;
 
 /// How long a fetch may take, milliseconds.
-pub const FETCH_DEADLINE_MS: i64 = 5_000;
+pub const FETCH_DEADLINE_MS: u32 = 5_000;
 
 /// At least so long lies between two fetches once there are keys, milliseconds: tokens with made-up
 /// key names must not become requests to the provider.
@@ -31,7 +31,7 @@ pub const WAIT_MS: u64 = 25;
 pub(crate) const RETRY_PAUSE_MS: i64 = 5_000;
 
 /// A fetch that has not ended by then never will: whoever asked for it is gone.
-const FLIGHT_MS: i64 = FETCH_DEADLINE_MS + 1_000;
+const FLIGHT_MS: i64 = FETCH_DEADLINE_MS as i64 + 1_000;
 
 /// What an adapter does before a token is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,7 +195,7 @@ fn find<'a>(members: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
 
 /// The address, if nobody on the way can answer in the provider's place: by TLS, or on this
 /// machine.
-fn trusted(url: &str) -> Option<String> {
+pub(crate) fn trusted(url: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
     let authority = uri.authority()?;
     if authority.as_str().contains('@') || url.contains('#') {

@@ -50,6 +50,16 @@ impl Provider {
         }
     }
 
+    /// How often it is asked in a minute, unless somebody knows better. FRED documents its number
+    /// (<https://fred.stlouisfed.org/docs/api/fred/errors.html>); the others are what has been seen to
+    /// be borne.
+    pub const fn usual_rate(self) -> u32 {
+        match self {
+            Self::Yahoo | Self::Fred => 120,
+            Self::Stooq | Self::Tiingo | Self::Cboe => 60,
+        }
+    }
+
     /// Whether it has daily bars of symbols; the others have series.
     pub const fn has_bars(self) -> bool {
         matches!(self, Self::Yahoo | Self::Stooq | Self::Tiingo)

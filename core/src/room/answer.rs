@@ -1,18 +1,31 @@
 //! How a room answers calls.
 
-use super::call::{Call, Caller, Proposal, Reject, Reply, Slice};
+use std::collections::BTreeSet;
+
+use serde_json::value::RawValue;
+
+use super::call::{
+    Call, Caller, Finished, Proposal, Reject, Reply, Slice, Watchlist, WatchlistChange,
+    WatchlistSource,
+};
 use super::effects::Effects;
 use super::feed;
 use super::inspect;
 use super::limit::{Rated, rated};
 use super::record::Act;
+use super::signal::shown;
 use super::socket::ConnId;
+use super::supply;
 use super::symbol_room::{SymbolRoom, Turn};
 use super::{Event, Failure, Kind, Room};
 use crate::rate::Empty;
-use crate::store::{Sql, SqlError, feed as feed_store, signals as signal_store};
+use crate::store::{
+    Sql, SqlError, feed as feed_store, history, runs, signals as signal_store, watchlist,
+};
+use crate::symbol::Symbol;
 use crate::time::Millis;
 use crate::wire::close::Close;
+use crate::wire::limits::MAX_WATCHED;
 
 impl Room {
     /// Answers a request.
@@ -43,6 +56,12 @@ impl Room {
             }
             Call::Dismiss { sub, before } => return self.dismiss(&sub, before, fx),
             Call::Visited { sub, page } => return self.visited(&sub, page, self.readable(sql)),
+            Call::Finish(finished) => return self.finish(*finished, now, self.readable(sql), fx),
+            Call::Watch {
+                configured,
+                change,
+                by,
+            } => return self.watch(&configured, change, &by, now, self.readable(sql), fx),
             _ => {}
         }
         let sql = self.readable(sql);
@@ -82,27 +101,45 @@ impl Room {
                     Reply::Received(ack)
                 }
                 Call::Signals { status, page } => {
-                    Reply::Signals(feed_store::signals(status, page, sql)?)
+                    let mut slice = feed_store::signals(status, page, sql)?;
+                    show(&mut slice.items, now);
+                    Reply::Signals(slice)
                 }
-                Call::Top { n } => Reply::Signals(Slice {
-                    items: feed_store::top(n, sql)?,
-                    next: None,
-                }),
+                Call::Top { n } => {
+                    let mut items = feed_store::top(n, sql)?;
+                    show(&mut items, now);
+                    Reply::Signals(Slice { items, next: None })
+                }
                 Call::Approvals { filter, page } => {
                     Reply::Approvals(feed_store::approvals(&filter, page, sql)?)
                 }
-                Call::Plan { watchlist } => Reply::Planned(feed.plan(&watchlist, now, sql, fx)?),
+                Call::Plan(planning) => Reply::Planned(feed.plan(&planning, now, sql, fx)?),
+                Call::Supply {
+                    watchlist,
+                    fetching,
+                    page,
+                } => {
+                    let (symbols, source) = supply::list(&watchlist, fetching, page, now, sql)?;
+                    Reply::Supply { symbols, source }
+                }
+                Call::Runs { page } => Reply::Runs(runs::list(page, sql)?),
+                Call::Market => Reply::Market(feed.market().cloned()),
                 Call::Sources { page } => Reply::Sources(feed_store::sources(page, sql)?),
                 Call::Known { after, limit } => {
                     Reply::Known(feed_store::sources_after(after.as_ref(), limit, sql)?)
                 }
                 Call::Witnessed { rooms } => Reply::Witnessed(inspect::witnessed(&rooms, sql)?),
-                Call::City | Call::Finish => {
+                Call::City => {
                     self.refresh_city(now, sql, fx)?;
                     let city = self.city().ok_or(Reject::Misdirected)?;
                     Reply::City(city.clone())
                 }
                 Call::PutBars { .. }
+                | Call::Ingest(_)
+                | Call::Closes { .. }
+                | Call::BarRevisions { .. }
+                | Call::Finish(_)
+                | Call::Watch { .. }
                 | Call::Bars { .. }
                 | Call::Compute
                 | Call::Latest
@@ -150,12 +187,15 @@ impl Room {
             Reject::UnknownSymbol | Reject::NoSignal | Reject::InsufficientHistory(_) => {
                 "no-signal"
             }
-            Reject::AlreadyDecided(_) => "already-decided",
-            Reject::StaleSignal(_) => "stale-signal",
+            Reject::AlreadyDecided(..) => "already-decided",
+            Reject::StaleSignal(..) => "stale-signal",
             Reject::KeyReused => "key-reused",
             // It would be a way to fill the record.
             Reject::RateLimited { .. } => return Ok(()),
-            Reject::RetiredEpoch | Reject::Misdirected => return Ok(()),
+            Reject::RetiredEpoch
+            | Reject::NotWatched
+            | Reject::TooManyWatched
+            | Reject::Misdirected => return Ok(()),
         };
         let act = Act::ApprovalRefused {
             proposal,
@@ -187,6 +227,70 @@ impl Room {
             });
         }
         Ok(Reply::Looked { overdue })
+    }
+
+    /// Keeps what a run did, and brings derived state up to date.
+    fn finish(
+        &mut self,
+        finished: Finished,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<Reply, Failure> {
+        self.refresh_city(now, sql, fx)?;
+        self.refresh_market(&finished, now, sql, fx)?;
+        match &self.kind {
+            Kind::Feed(feed) => Ok(feed.keep_run(finished, now, sql, fx)?),
+            Kind::Symbol(_) => Err(Reject::Misdirected.into()),
+        }
+    }
+
+    /// Changes the watchlist, and puts that on record.
+    fn watch(
+        &mut self,
+        configured: &[Symbol],
+        change: WatchlistChange,
+        by: &Caller,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<Reply, Failure> {
+        if !matches!(self.kind, Kind::Feed(_)) {
+            return Err(Reject::Misdirected.into());
+        }
+        let (symbols, source) = supply::watched(configured, sql)?;
+        let before: BTreeSet<Symbol> = symbols.into_iter().collect();
+        let mut after = before.clone();
+        let own = change != WatchlistChange::Reset;
+        match change {
+            WatchlistChange::Set(symbols) => after = symbols.into_iter().collect(),
+            WatchlistChange::Add(symbol) => drop(after.insert(symbol)),
+            WatchlistChange::Remove(symbol) if after.remove(&symbol) => {}
+            WatchlistChange::Remove(_) => return Err(Reject::NotWatched.into()),
+            WatchlistChange::Reset => after = configured.iter().cloned().collect(),
+        }
+        if after.len() > MAX_WATCHED {
+            return Err(Reject::TooManyWatched.into());
+        }
+        let symbols: Vec<Symbol> = after.into_iter().collect();
+        let was_own = source == WatchlistSource::Desk;
+        if own != was_own || before.iter().ne(&symbols) {
+            if own {
+                fx.writes.extend(watchlist::set(&symbols));
+            } else {
+                fx.writes.extend(watchlist::reset());
+            }
+            let act = Act::WatchlistChange {
+                symbols: &symbols,
+                own,
+            };
+            self.audit.record(by, &act, now, fx);
+        }
+        let source = match own {
+            true => WatchlistSource::Desk,
+            false => WatchlistSource::Config,
+        };
+        Ok(Reply::Watching(Watchlist { symbols, source }))
     }
 
     /// Begins another epoch: nobody who followed the old one may resume with it.
@@ -229,6 +333,13 @@ impl Room {
     }
 }
 
+/// Signals as they are shown at `now`.
+fn show(signals: &mut [Box<RawValue>], now: Millis) {
+    for signal in signals {
+        *signal = shown(signal, now);
+    }
+}
+
 fn call_symbol(room: &mut SymbolRoom, call: Call, turn: &mut Turn<'_>) -> Result<Reply, Failure> {
     match call {
         Call::PutBars {
@@ -239,6 +350,14 @@ fn call_symbol(room: &mut SymbolRoom, call: Call, turn: &mut Turn<'_>) -> Result
         } => Ok(room.import(&bars, compute, rejected, &by, turn)?),
         Call::Bars { from, to, page } => SymbolRoom::bars(from, to, page, turn.sql),
         Call::Compute => room.compute(turn),
+        Call::Ingest(ingest) => Ok(room.ingest(&ingest, turn)?),
+        Call::Closes { limit } => Ok(Reply::Closes(history::closes(limit, turn.sql)?)),
+        Call::BarRevisions { page } => {
+            if !crate::store::bars::any(turn.sql)? {
+                return Err(Reject::UnknownSymbol.into());
+            }
+            Ok(Reply::BarRevisions(history::revisions(page, turn.sql)?))
+        }
         Call::Latest => match room.latest() {
             Some(signal) => Ok(Reply::Latest(Box::new(signal.clone()))),
             None => Err(room.why_none(turn.sql)?.into()),
@@ -264,7 +383,11 @@ fn call_symbol(room: &mut SymbolRoom, call: Call, turn: &mut Turn<'_>) -> Result
         | Call::Signals { .. }
         | Call::Top { .. }
         | Call::City
-        | Call::Plan { .. }
+        | Call::Plan(_)
+        | Call::Supply { .. }
+        | Call::Watch { .. }
+        | Call::Runs { .. }
+        | Call::Market
         | Call::Sources { .. }
         | Call::Look
         | Call::Renew { .. }
@@ -278,6 +401,6 @@ fn call_symbol(room: &mut SymbolRoom, call: Call, turn: &mut Turn<'_>) -> Result
         | Call::Revoke { .. }
         | Call::Dismiss { .. }
         | Call::Visited { .. }
-        | Call::Finish => Err(Reject::Misdirected.into()),
+        | Call::Finish(_) => Err(Reject::Misdirected.into()),
     }
 }

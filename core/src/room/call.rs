@@ -11,8 +11,15 @@ use serde_json::value::RawValue;
 pub use super::caller::{Caller, Holder};
 use super::name::RoomName;
 pub use super::reject::{CallError, Reject};
+pub use super::run::{
+    BarRevision, Errand, Finished, Grant, Ingest, Ingested, Market, Means, Outcome, Plan, Planning,
+    ProviderReport, RunName, RunReport, SeriesErrand, SeriesOutcome, SymbolOutcome, SymbolSupply,
+    Watchlist, WatchlistChange, WatchlistSource,
+};
 use super::signal::{Approval, Signal, SignalId, Status};
 use crate::audit::{Checked, Hash, Head, Record};
+use crate::market::marks::Marks;
+use crate::market::series::Observation;
 use crate::signals::Suggestion;
 use crate::signals::bar::Bar;
 use crate::store::audit::Tip;
@@ -145,10 +152,7 @@ pub enum Call {
     /// Feed: the city state.
     City,
     /// Feed: what a run has to do.
-    Plan {
-        /// Symbols that should have bars, whether or not anybody has sent some.
-        watchlist: Vec<Symbol>,
-    },
+    Plan(Box<Planning>),
     /// Symbol room: see to what should have happened by now.
     Look,
     /// Any room: its database came from a backup, so its log is another one from here on.
@@ -205,8 +209,45 @@ pub enum Call {
         /// Which slice.
         page: Page,
     },
-    /// Feed: a run has ended; bring derived state up to date.
-    Finish,
+    /// Feed: a run has ended; keep what it tells, and bring derived state up to date.
+    Finish(Box<Finished>),
+    /// Symbol room: keep what a provider had, and compute.
+    Ingest(Ingest),
+    /// Symbol room: the newest closes, ascending.
+    Closes {
+        /// How many at most.
+        limit: u32,
+    },
+    /// Symbol room: what providers changed of bars that were held, newest first.
+    BarRevisions {
+        /// Which slice.
+        page: Page,
+    },
+    /// Feed: what is known of symbols' data, by name; the cursor counts those already shown.
+    Supply {
+        /// The configured watchlist.
+        watchlist: Vec<Symbol>,
+        /// Whether anybody is asked for data.
+        fetching: bool,
+        /// Which slice.
+        page: Page,
+    },
+    /// Feed: change the watchlist.
+    Watch {
+        /// The configured one.
+        configured: Vec<Symbol>,
+        /// How.
+        change: WatchlistChange,
+        /// Who.
+        by: Caller,
+    },
+    /// Feed: past runs, newest first.
+    Runs {
+        /// Which slice.
+        page: Page,
+    },
+    /// Feed: the market's mood.
+    Market,
     /// Any room: its record.
     Audit {
         /// Whether the oldest row comes first.
@@ -242,9 +283,11 @@ impl Call {
     pub fn patience(&self) -> Option<Duration> {
         match self {
             Self::Approve(_) => Some(Duration::from_secs(1)),
-            Self::PutBars { .. } | Self::Compute | Self::Look | Self::Renew { .. } => {
-                Some(Duration::from_secs(10))
-            }
+            Self::PutBars { .. }
+            | Self::Ingest(_)
+            | Self::Compute
+            | Self::Look
+            | Self::Renew { .. } => Some(Duration::from_secs(10)),
             Self::Bars { .. }
             | Self::Latest
             | Self::History { .. }
@@ -253,7 +296,13 @@ impl Call {
             | Self::Signals { .. }
             | Self::Top { .. }
             | Self::City
-            | Self::Plan { .. }
+            | Self::Plan(_)
+            | Self::Closes { .. }
+            | Self::BarRevisions { .. }
+            | Self::Supply { .. }
+            | Self::Watch { .. }
+            | Self::Runs { .. }
+            | Self::Market
             | Self::Sources { .. }
             | Self::Admit { .. }
             | Self::KeepTicket { .. }
@@ -261,7 +310,7 @@ impl Call {
             | Self::Revoke { .. }
             | Self::Dismiss { .. }
             | Self::Visited { .. }
-            | Self::Finish
+            | Self::Finish(_)
             | Self::Audit { .. }
             | Self::CheckAudit { .. }
             | Self::Witnessed { .. }
@@ -327,7 +376,7 @@ pub struct Trusts {
 }
 
 /// What the feed has to know of a symbol room beside its events. Newest version wins.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoomState {
     /// Grows with every change.
     pub version: i64,
@@ -337,22 +386,24 @@ pub struct RoomState {
     pub trusts: Option<Trusts>,
     /// Date of its newest bar.
     pub last_bar: Option<NaiveDate>,
+    /// Date of its oldest bar.
+    #[serde(default)]
+    pub first_bar: Option<NaiveDate>,
+    /// Whether its newest bar's session had not ended when it was fetched.
+    #[serde(default)]
+    pub provisional: bool,
+    /// Whether a provider was asked for its whole history.
+    #[serde(default)]
+    pub filled: bool,
+    /// The earliest session that is not held and was not looked for in vain.
+    #[serde(default)]
+    pub missing: Option<NaiveDate>,
+    /// What its closes say of the market.
+    #[serde(default)]
+    pub marks: Option<Marks>,
 }
 
-/// What a run has to do, and what it should say.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
-    /// Symbols with bars no run has looked at.
-    pub dirty: Vec<Symbol>,
-    /// Symbols not heard of for long: their rooms are to be looked at.
-    pub look: Vec<Symbol>,
-    /// Symbols whose newest bar is too old.
-    pub stale: Vec<Stale>,
-    /// Whether the feed's own alarm has not come.
-    pub overdue: bool,
-}
-
-/// A symbol whose newest bar is too old.
+/// A symbol whose due bar is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Stale {
@@ -488,8 +539,29 @@ pub enum Reply {
     Received(Ack),
     /// To `Signals` and `Top`.
     Signals(Slice<Box<RawValue>>),
-    /// To `City` and `Finish`.
+    /// To `City`.
     City(City),
+    /// To `Finish`: the report with what the feed added.
+    Finished(Box<RunReport>),
+    /// To `Ingest`.
+    Ingested(Ingested),
+    /// To `Closes`.
+    Closes(Vec<Observation>),
+    /// To `BarRevisions`.
+    BarRevisions(Slice<BarRevision>),
+    /// To `Supply`.
+    Supply {
+        /// The symbols.
+        symbols: Slice<SymbolSupply>,
+        /// Whose watchlist it is.
+        source: WatchlistSource,
+    },
+    /// To `Watch`.
+    Watching(Watchlist),
+    /// To `Runs`.
+    Runs(Slice<Box<RawValue>>),
+    /// To `Market`.
+    Market(Option<Market>),
     /// To `Plan`.
     Planned(Plan),
     /// To `Look`.

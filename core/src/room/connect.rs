@@ -4,6 +4,7 @@ use serde_json::value::RawValue;
 
 use super::effects::{Effects, Output};
 use super::log::{self, json};
+use super::signal::shown;
 use super::socket::{Attachment, ConnId, Hello, ResumeFrom};
 use super::{Kind, Room};
 use crate::store::{Sql, SqlError, feed as feed_store};
@@ -97,16 +98,15 @@ impl Room {
             Kind::Symbol(room) => (
                 room.latest()
                     .iter()
-                    .map(|signal| json(&signal.view()))
+                    .map(|signal| json(&signal.view(now)))
                     .collect(),
                 None,
             ),
             Kind::Feed(feed) => {
                 let limit = self.config.history_limit;
-                (
-                    feed_store::snapshot(&socket.filter, limit, sql)?,
-                    Some(feed.city()),
-                )
+                let kept = feed_store::snapshot(&socket.filter, limit, sql)?;
+                let signals = kept.iter().map(|signal| shown(signal, now)).collect();
+                (signals, Some(feed.city()))
             }
         };
         Ok(server::encode(
@@ -114,6 +114,7 @@ impl Room {
             server::Snapshot {
                 signals: &signals,
                 city,
+                market: self.market(),
             },
             now,
         ))

@@ -3,17 +3,20 @@
 //! Invariant: an event is known by (source, epoch, seq) for ever; receiving it twice is
 //! receiving it once.
 
-use chrono::Days;
-
-use super::call::{Ack, Carried, City, Plan, Position, Push, Reject, RoomState, Stale, Trusts};
+use super::call::{
+    Ack, Carried, City, Finished, Market, Plan, Planning, Position, Push, Reject, Reply, RoomState,
+    RunReport, Stale, Trusts,
+};
 use super::effects::Effects;
 use super::log::{Fresh, Log};
 use super::name::RoomName;
-use super::{Failure, Published};
+use super::{Failure, Published, supply};
+use crate::calendar;
+use crate::market::mood::{Inputs, mood};
 use crate::signals::city::{CityMood, desk, mean_trust};
 use crate::store::audit::{self, Tip};
 use crate::store::feed::{self, Source};
-use crate::store::{Sql, SqlError};
+use crate::store::{Sql, SqlError, market, runs};
 use crate::symbol::Symbol;
 use crate::time::Millis;
 
@@ -35,10 +38,6 @@ const MINUTE: i64 = 60_000;
 /// Rooms one run looks at, at most; the rest is left for the next.
 const MAX_LOOKED_AT: i64 = 20;
 
-/// After how many days without a bar a symbol is stale: exchanges rest for at most four in a row,
-/// and the fifth brings its bar at its end.
-const STALE_AFTER_DAYS: u64 = 5;
-
 /// Stale symbols one run names, at most.
 const MAX_STALE: u32 = 100;
 
@@ -47,6 +46,7 @@ const MAX_STALE: u32 = 100;
 pub(super) struct Feed {
     city: City,
     city_due: Option<Millis>,
+    market: Option<Market>,
 }
 
 impl Feed {
@@ -54,11 +54,22 @@ impl Feed {
         Self {
             city: describe(None, 0),
             city_due: None,
+            market: None,
         }
     }
 
     pub(super) fn restore(sql: &dyn Sql) -> Result<Self, SqlError> {
-        Ok(feed::city(sql)?.map_or_else(Self::empty, |(city, city_due)| Self { city, city_due }))
+        let mut feed = Self::empty();
+        if let Some((city, due)) = feed::city(sql)? {
+            feed.city = city;
+            feed.city_due = due;
+        }
+        feed.market = market::mood(sql)?;
+        Ok(feed)
+    }
+
+    pub(super) fn market(&self) -> Option<&Market> {
+        self.market.as_ref()
     }
 
     pub(super) fn city(&self) -> &City {
@@ -139,7 +150,7 @@ impl Feed {
                 self.city_due.get_or_insert(now.plus(CITY_DELAY));
                 fx.write(feed::save_city(&self.city, self.city_due));
             }
-            source.state = push.state;
+            source.state = push.state.clone();
         }
         if known.as_ref() != Some(&source) {
             fx.write(feed::save_source(&push.source, &source, now));
@@ -165,36 +176,121 @@ impl Feed {
     /// What a run has to do. A room that is handed out to be looked at is not again for a while.
     pub(super) fn plan(
         &self,
-        watchlist: &[Symbol],
+        planning: &Planning,
         now: Millis,
         sql: &dyn Sql,
         fx: &mut Effects,
     ) -> Result<Plan, SqlError> {
-        let mut look = feed::unheard(now.plus(-LOOK_AFTER), MAX_LOOKED_AT, sql)?;
-        if !look.is_empty() {
-            fx.write(feed::looked_at(&look, now));
+        let (watchlist, _) = supply::watched(&planning.watchlist, sql)?;
+        let mut plan = Plan {
+            overdue: self.city_due.is_some_and(|at| at.plus(LATE) < now),
+            ..Plan::default()
+        };
+        if planning.only.is_none() {
+            plan.dirty = feed::dirty(MAX_PLANNED, sql)?;
+            plan.look = feed::unheard(now.plus(-LOOK_AFTER), MAX_LOOKED_AT, sql)?;
         }
-        let known = feed::known(watchlist, sql)?;
+        if !plan.look.is_empty() {
+            fx.write(feed::looked_at(&plan.look, now));
+        }
+        let known = feed::known(&watchlist, sql)?;
         let unknown = watchlist.iter().filter(|symbol| !known.contains(symbol));
         let unknown: Vec<Symbol> = unknown.cloned().collect();
-        let due = now.date() - Days::new(STALE_AFTER_DAYS);
-        let mut stale = feed::stale(due, MAX_STALE.into(), sql)?;
-        stale.extend(unknown.iter().map(|symbol| Stale {
+        plan.stale = feed::stale(calendar::newest_due(now), MAX_STALE.into(), sql)?;
+        plan.stale.extend(unknown.iter().map(|symbol| Stale {
             symbol: symbol.clone(),
             last_bar: None,
         }));
-        stale.sort_by(|a, b| a.symbol.cmp(&b.symbol));
-        stale.truncate(MAX_STALE as usize);
+        plan.stale.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+        plan.stale.truncate(MAX_STALE as usize);
         // Of what the feed has not heard, it cannot know when it was last looked at.
-        if now.0.rem_euclid(LOOK_AFTER) < MINUTE {
-            look.extend(unknown);
+        if planning.only.is_none() && now.0.rem_euclid(LOOK_AFTER) < MINUTE {
+            plan.look.extend(unknown);
         }
-        Ok(Plan {
-            dirty: feed::dirty(MAX_PLANNED, sql)?,
-            stale,
-            overdue: self.city_due.is_some_and(|at| at.plus(LATE) < now),
-            look,
-        })
+        supply::hand_out(planning, &watchlist, &mut plan, now, sql, fx)?;
+        let work = plan.dirty.len() + plan.fetch.len() + plan.series.len();
+        if let Some(run) = planning.run.as_ref().filter(|_| work > 0) {
+            let report = RunReport {
+                id: run.id.clone(),
+                cron: run.cron.clone(),
+                started_at: now,
+                planned: plan.dirty.len(),
+                ..RunReport::default()
+            };
+            fx.writes.extend(runs::keep(&report, false));
+        }
+        Ok(plan)
+    }
+
+    /// Keeps what a run did, with the city state as it is then.
+    pub(super) fn keep_run(
+        &self,
+        mut finished: Finished,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<Reply, SqlError> {
+        supply::settle(&finished, now, sql, fx)?;
+        let report = &mut finished.report;
+        report.city = Some(self.city.clone());
+        report.ended_at = Some(now);
+        report.duration_ms = Some((now.0 - report.started_at.0).max(0));
+        for outcome in &mut report.outcomes {
+            outcome.fetched = false;
+            outcome.validator = None;
+        }
+        for outcome in &mut report.series {
+            outcome.values = Vec::new();
+            outcome.validator = None;
+        }
+        if !report.id.is_empty() {
+            fx.writes.extend(runs::keep(report, report.is_idle()));
+        }
+        Ok(Reply::Finished(Box::new(finished.report)))
+    }
+
+    /// Finds the market's mood anew, with what a run brought; true when it is another one now.
+    pub(super) fn refresh_market(
+        &mut self,
+        finished: &Finished,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<bool, SqlError> {
+        if finished.report.is_idle() {
+            return Ok(false);
+        }
+        let mut series = market::series(sql)?;
+        for outcome in &finished.report.series {
+            if !outcome.values.is_empty() {
+                let held = series.remove(&outcome.series).unwrap_or_default();
+                series.insert(outcome.series, supply::merged(held, &outcome.values));
+            }
+        }
+        let benchmark = match &finished.benchmark {
+            Some(closes) => closes.clone(),
+            None => market::benchmark(sql)?,
+        };
+        let (watchlist, _) = supply::watched(&finished.watchlist, sql)?;
+        let mood = mood(&Inputs {
+            series: &series,
+            benchmark: &benchmark,
+            marks: &market::marks(&watchlist, sql)?,
+            due: calendar::newest_due(now),
+        });
+        let unknown = mood.components.iter().all(|it| it.score.is_none());
+        match &self.market {
+            Some(known) if known.mood == mood => return Ok(false),
+            None if unknown => return Ok(false),
+            Some(_) | None => {}
+        }
+        let market = Market {
+            mood,
+            updated_at: Some(now),
+        };
+        fx.write(market::save_mood(&market));
+        self.market = Some(market);
+        Ok(true)
     }
 
     /// Looks at the city state if something changed; true when it is another one now.
@@ -260,12 +356,7 @@ fn unheard_of(push: &Push) -> Source {
         born: push.born,
         seq: 0,
         feed_seq: 0,
-        state: RoomState {
-            version: 0,
-            dirty: false,
-            trusts: None,
-            last_bar: None,
-        },
+        state: RoomState::default(),
     }
 }
 

@@ -12,6 +12,7 @@ mod caller;
 mod connect;
 pub mod effects;
 mod feed;
+mod ingest;
 mod inspect;
 mod limit;
 mod listeners;
@@ -19,9 +20,11 @@ pub mod log;
 pub mod name;
 mod record;
 mod reject;
+mod run;
 mod shut;
 pub mod signal;
 pub mod socket;
+mod supply;
 mod symbol_room;
 mod talk;
 mod ticket;
@@ -38,7 +41,7 @@ use crate::wire::client::BadMessage;
 use crate::wire::close::Close;
 use crate::wire::frame::Frame;
 use crate::wire::{limits, server};
-use call::{Ack, City, EventKind, Position, Push, Reject};
+use call::{Ack, City, EventKind, Finished, Market, Position, Push, Reject};
 use effects::Effects;
 use feed::Feed;
 use listeners::Listeners;
@@ -328,6 +331,48 @@ impl Room {
         }
     }
 
+    /// The market's mood; only the feed has one.
+    fn market(&self) -> Option<&Market> {
+        match &self.kind {
+            Kind::Feed(feed) => feed.market(),
+            Kind::Symbol(_) => None,
+        }
+    }
+
+    fn refresh_market(
+        &mut self,
+        finished: &Finished,
+        now: Millis,
+        sql: &dyn Sql,
+        fx: &mut Effects,
+    ) -> Result<(), SqlError> {
+        let Kind::Feed(feed) = &mut self.kind else {
+            return Ok(());
+        };
+        if feed.refresh_market(finished, now, sql, fx)? {
+            let frame = server::encode("market_update", feed.market(), now);
+            self.tell_topic(frame, |socket| socket.market, now, fx);
+        }
+        Ok(())
+    }
+
+    /// Sends a topic's value to those who follow it and whose token is still good.
+    fn tell_topic(
+        &mut self,
+        frame: Frame,
+        follows: impl Fn(&Attachment) -> bool,
+        now: Millis,
+        fx: &mut Effects,
+    ) {
+        self.tell_expiry(now, fx);
+        let followers = self
+            .sockets
+            .iter()
+            .filter(|(_, socket)| follows(socket))
+            .map(|(conn, _)| conn);
+        fx.broadcast(followers.collect(), frame);
+    }
+
     fn refresh_city(
         &mut self,
         now: Millis,
@@ -339,13 +384,7 @@ impl Room {
         };
         if feed.refresh_city(sql, fx)? {
             let frame = server::encode("city_state_update", feed.city(), now);
-            self.tell_expiry(now, fx);
-            let followers = self
-                .sockets
-                .iter()
-                .filter(|(_, socket)| socket.city)
-                .map(|(conn, _)| conn);
-            fx.broadcast(followers.collect(), frame);
+            self.tell_topic(frame, |socket| socket.city, now, fx);
         }
         Ok(())
     }

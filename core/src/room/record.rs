@@ -10,9 +10,11 @@ use super::effects::Effects;
 use super::name::RoomName;
 use super::signal::{Approval, SignalId};
 use crate::audit::{Hash, Head, Record, VERSION, canonical};
+use crate::market::provider::Provider;
 use crate::signals::bar::Bar;
 use crate::store::audit::{self, Tip};
 use crate::store::{Sql, SqlError};
+use crate::symbol::Symbol;
 use crate::text::plain;
 use crate::time::Millis;
 
@@ -42,6 +44,16 @@ pub(super) enum Act<'a> {
         /// Those that were kept or held already, ascending.
         bars: &'a [Bar],
     },
+    /// Bars were fetched.
+    BarsFetch {
+        provider: Provider,
+        counts: BarCounts,
+        rejected: u32,
+        /// Those that are new or changed, ascending, but for one that is not final.
+        bars: &'a [Bar],
+    },
+    /// The watchlist was changed.
+    WatchlistChange { symbols: &'a [Symbol], own: bool },
     /// Whatever was issued to a user until then is refused.
     Revocation {
         sub: &'a str,
@@ -58,6 +70,8 @@ impl Act<'_> {
             Self::Approval(_) => "approval",
             Self::ApprovalRefused { .. } => "approval_refused",
             Self::BarsImport { .. } => "bars_import",
+            Self::BarsFetch { .. } => "bars_fetch",
+            Self::WatchlistChange { .. } => "watchlist_change",
             Self::Revocation { .. } => "revocation",
             Self::EpochRenewed { .. } => "epoch_renewed",
         }
@@ -97,6 +111,25 @@ impl Act<'_> {
                 "replaced": counts.replaced,
                 "sha256": digest(bars),
                 "unchanged": counts.unchanged,
+            }),
+            Self::BarsFetch {
+                provider,
+                counts,
+                rejected,
+                bars,
+            } => json!({
+                "accepted": counts.accepted,
+                "first": bars.first().map(|bar| bar.date),
+                "last": bars.last().map(|bar| bar.date),
+                "provider": provider,
+                "rejected": rejected,
+                "replaced": counts.replaced,
+                "sha256": digest(bars),
+                "unchanged": counts.unchanged,
+            }),
+            Self::WatchlistChange { symbols, own } => json!({
+                "source": if *own { "desk" } else { "config" },
+                "symbols": symbols,
             }),
             Self::Revocation {
                 sub,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::signal::Signal;
+use crate::time::Millis;
 
 /// The caller's fault: nothing changed. `detail` is for people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,10 +15,10 @@ pub enum Reject {
     NoSignal,
     /// Bars, but no score; says what is missing.
     InsufficientHistory(Vec<crate::signals::published::Missing>),
-    /// Somebody was faster; carries the current signal.
-    AlreadyDecided(Box<Signal>),
-    /// Another signal is current; carries it.
-    StaleSignal(Box<Signal>),
+    /// Somebody was faster; carries the current signal, and when that was found.
+    AlreadyDecided(Box<Signal>, Millis),
+    /// Another signal is current; carries it, and when that was found.
+    StaleSignal(Box<Signal>, Millis),
     /// The `Idempotency-Key` was used for another request.
     KeyReused,
     /// More than the caller may ask for in a minute.
@@ -25,6 +26,10 @@ pub enum Reject {
         /// Milliseconds until the next may be asked for.
         wait: i64,
     },
+    /// The symbol is not on the watchlist.
+    NotWatched,
+    /// More symbols than a watchlist holds.
+    TooManyWatched,
     /// A batch from an epoch that has ended: it came late, or its source was restored from a
     /// backup and not renewed.
     RetiredEpoch,

@@ -1,15 +1,18 @@
 //! Signals and decisions, and the one rule of when a signal is new.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
+use crate::calendar;
 use crate::signals::Suggestion;
 use crate::signals::published::{Explain, Published, Recommendation};
 use crate::symbol::Symbol;
-use crate::time::Millis;
+use crate::time::{Millis, parse_date};
 
 /// `SYMBOL:DATE:REVISION`, the identity of one revision of a signal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -131,6 +134,9 @@ pub struct Signal {
     pub revision: u32,
     /// When it was computed.
     pub computed_at: Millis,
+    /// Whether the session of its last bar had not ended when that was fetched.
+    #[serde(default)]
+    pub provisional: bool,
     /// Where it is in its life.
     pub status: Status,
     /// What was computed.
@@ -173,11 +179,15 @@ pub struct SignalView<'a> {
     /// How the scores came about, where reasons are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     explain: Option<&'a Explain>,
+    /// Whether the session of its last bar had not ended when that was fetched.
+    provisional: bool,
+    /// Whether a newer bar is due and missing.
+    stale: bool,
 }
 
 impl Signal {
-    /// As lists and messages show it.
-    pub fn view(&self) -> SignalView<'_> {
+    /// As lists and messages show it at `now`.
+    pub fn view(&self, now: Millis) -> SignalView<'_> {
         SignalView {
             id: &self.id,
             symbol: &self.symbol,
@@ -192,16 +202,39 @@ impl Signal {
             awaiting_approval: self.status == Status::PendingReview,
             approval: self.approval.as_ref(),
             explain: None,
+            provisional: self.provisional,
+            stale: self.date < calendar::newest_due(now),
         }
     }
 
-    /// As it is shown where reasons are asked for.
-    pub fn view_with_explain(&self) -> SignalView<'_> {
+    /// As it is shown at `now` where reasons are asked for.
+    pub fn view_with_explain(&self, now: Millis) -> SignalView<'_> {
         SignalView {
             explain: Some(&self.content.explain),
-            ..self.view()
+            ..self.view(now)
         }
     }
+}
+
+/// A signal as it is kept, as it is shown at `now`: whether it is stale depends on that.
+pub fn shown(kept: &RawValue, now: Millis) -> Box<RawValue> {
+    #[derive(Deserialize)]
+    struct Dated<'a> {
+        #[serde(borrow)]
+        ts: Cow<'a, str>,
+    }
+    let text = kept.get();
+    let date = serde_json::from_str(text).ok();
+    let date = date.and_then(|Dated { ts }| parse_date(ts.get(..10)?));
+    let Some(date) = date else {
+        return kept.to_owned();
+    };
+    // The last member; what was kept by an earlier version lacks it.
+    let rest = [",\"stale\":true}", ",\"stale\":false}", "}"];
+    let rest = rest.iter().find_map(|end| text.strip_suffix(end));
+    let stale = date < calendar::newest_due(now);
+    RawValue::from_string(format!("{},\"stale\":{stale}}}", rest.unwrap_or(text)))
+        .unwrap_or_else(|_| kept.to_owned())
 }
 
 /// What a computation means for the symbol's current signal.
@@ -218,8 +251,14 @@ pub enum Verdict {
     },
 }
 
-/// Decides whether `content`, computed for the bar of `date`, is a new signal.
-pub fn judge(current: Option<&Signal>, date: NaiveDate, content: &Published) -> Verdict {
+/// Decides whether `content`, computed for the bar of `date`, is a new signal. That a bar is no
+/// longer provisional is news for who has yet to decide; a decision taken on it stands.
+pub fn judge(
+    current: Option<&Signal>,
+    date: NaiveDate,
+    content: &Published,
+    provisional: bool,
+) -> Verdict {
     let Some(current) = current else {
         return Verdict::New {
             revision: 1,
@@ -233,7 +272,8 @@ pub fn judge(current: Option<&Signal>, date: NaiveDate, content: &Published) -> 
             supersedes: pending,
         };
     }
-    if date < current.date || *content == current.content {
+    let same = *content == current.content && provisional == current.provisional;
+    if date < current.date || same {
         return Verdict::Unchanged;
     }
     let other_suggestion =

@@ -120,6 +120,9 @@ pub struct Hello {
     pub symbols: Option<Vec<Symbol>>,
     /// Whether to follow the city state from the start.
     pub city: bool,
+    /// Whether to follow the market's mood from the start.
+    #[serde(default)]
+    pub market: bool,
     /// Where to resume.
     pub resume: Option<ResumeFrom>,
 }
@@ -143,6 +146,9 @@ pub struct Attachment {
     pub filter: Filter,
     /// Whether it follows the city state.
     pub city: bool,
+    /// Whether it follows the market's mood.
+    #[serde(default)]
+    pub market: bool,
     /// When it is told that its token is about to expire.
     pub warn_at: Millis,
     /// Whether it was told.
@@ -184,6 +190,7 @@ impl Attachment {
                 .as_ref()
                 .map_or_else(Filter::all, |symbols| Filter::all().with(symbols)),
             city: hello.city,
+            market: hello.market,
             warned: false,
             bad_messages: 0,
             messages: Bucket::FULL,
@@ -282,6 +289,7 @@ mod tests {
             batch: true,
             symbols: Some(many),
             city: true,
+            market: true,
             resume: None,
         };
         let attachment = Attachment::new(&hello, Millis(0));

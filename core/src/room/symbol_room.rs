@@ -4,7 +4,7 @@
 //! Invariant: what the downstream is owed is derived from the outbox's cursor and the log, so
 //! that a crash at any point neither loses nor doubles an event.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
@@ -21,6 +21,7 @@ use super::{Failure, Published as PublishedEvent};
 use crate::signals::bar::Bar;
 use crate::signals::{Evaluation, evaluate};
 use crate::store::audit::Tip;
+use crate::store::history::{self, History};
 use crate::store::signals::Outbox;
 use crate::store::{Sql, SqlError, answers, bars, signals};
 use crate::symbol::Symbol;
@@ -38,6 +39,7 @@ pub(super) struct SymbolRoom {
     symbol: Symbol,
     latest: Option<Signal>,
     outbox: Outbox,
+    pub(super) history: History,
 }
 
 impl SymbolRoom {
@@ -46,6 +48,7 @@ impl SymbolRoom {
             symbol,
             latest: None,
             outbox: Outbox::empty(),
+            history: History::default(),
         }
     }
 
@@ -53,12 +56,18 @@ impl SymbolRoom {
         Ok(Self {
             latest: signals::latest(&symbol, sql)?,
             outbox: Outbox::restore(sql)?,
+            history: History::restore(sql)?,
             symbol,
         })
     }
 
     pub(super) fn latest(&self) -> Option<&Signal> {
         self.latest.as_ref()
+    }
+
+    /// Whether bars came that were not computed.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.outbox.state.dirty
     }
 
     /// Stores checked bars; computes in the same turn if asked.
@@ -76,6 +85,7 @@ impl SymbolRoom {
             held = by_date(bars::between(Some(first.date), Some(last.date), turn.sql)?);
         }
         let mut changed = Vec::new();
+        let mut confirmed = false;
         for bar in fresh {
             match held.insert(bar.date, *bar) {
                 None => counts.accepted += 1,
@@ -88,21 +98,33 @@ impl SymbolRoom {
             changed.push(*bar);
         }
         turn.fx.writes.extend(bars::upsert(&changed));
+        // What is sent counts as final.
+        if let Some(date) = self.history.provisional
+            && fresh.iter().any(|bar| bar.date == date)
+        {
+            self.history.provisional = None;
+            turn.fx.write(self.history.save());
+            confirmed = true;
+        }
         // Ascending; a date that was held already is not beyond the newest.
         let last_bar = self
             .outbox
             .state
             .last_bar
             .max(changed.last().map(|bar| bar.date));
-        let dirty = self.outbox.state.dirty || !changed.is_empty();
+        let dirty = self.outbox.state.dirty || !changed.is_empty() || confirmed;
         if compute && dirty {
             let all: Vec<Bar> = held.into_values().collect();
-            self.publish_if_new(&all, turn);
-        } else if !changed.is_empty() {
+            self.publish_if_new(&all, &history::absent(turn.sql)?, turn);
+        } else if !changed.is_empty() || confirmed {
+            let old = &self.outbox.state;
+            let first = changed.first().map(|bar| bar.date);
             let state = RoomState {
                 dirty,
                 last_bar,
-                ..self.outbox.state
+                first_bar: old.first_bar.into_iter().chain(first).min(),
+                provisional: last_bar.is_some() && last_bar == self.history.provisional,
+                ..old.clone()
             };
             self.owe_state(state, turn);
         }
@@ -141,17 +163,24 @@ impl SymbolRoom {
         if all.is_empty() {
             return Err(Reject::UnknownSymbol.into());
         }
-        Ok(Reply::Computed(self.publish_if_new(&all, turn)))
+        let absent = history::absent(turn.sql)?;
+        Ok(Reply::Computed(self.publish_if_new(&all, &absent, turn)))
     }
 
-    fn publish_if_new(&mut self, all: &[Bar], turn: &mut Turn<'_>) -> Computed {
+    pub(super) fn publish_if_new(
+        &mut self,
+        all: &[Bar],
+        absent: &BTreeSet<NaiveDate>,
+        turn: &mut Turn<'_>,
+    ) -> Computed {
         let evaluation = evaluate(all);
         let state = RoomState {
             dirty: false,
             trusts: trusts(&evaluation),
-            last_bar: all.last().map(|bar| bar.date),
-            ..self.outbox.state
+            ..self.outbox.state.clone()
         };
+        let state = self.supplied(all, absent, state);
+        let provisional = state.provisional;
         self.owe_state(state, turn);
         let (Some(content), Some(last)) = (evaluation.published(), all.last()) else {
             return Computed::InsufficientHistory;
@@ -159,7 +188,7 @@ impl SymbolRoom {
         let Verdict::New {
             revision,
             supersedes,
-        } = judge(self.latest.as_ref(), last.date, &content)
+        } = judge(self.latest.as_ref(), last.date, &content, provisional)
         else {
             return Computed::Unchanged;
         };
@@ -173,12 +202,13 @@ impl SymbolRoom {
             date: last.date,
             revision,
             computed_at: turn.now,
+            provisional,
             status: Status::PendingReview,
             content,
             approval: None,
         };
         turn.fx.write(signals::insert(&signal));
-        let view = json(&signal.view());
+        let view = json(&signal.view(turn.now));
         self.publish(EventKind::NewSignal, &view, &view, turn);
         self.latest = Some(signal);
         Computed::New
@@ -231,10 +261,10 @@ impl SymbolRoom {
             .iter()
             .any(|ids| !ids.contains(&current.id))
         {
-            return Err(Reject::StaleSignal(Box::new(current.clone())).into());
+            return Err(Reject::StaleSignal(Box::new(current.clone()), turn.now).into());
         }
         if current.status != Status::PendingReview {
-            return Err(Reject::AlreadyDecided(Box::new(current.clone())).into());
+            return Err(Reject::AlreadyDecided(Box::new(current.clone()), turn.now).into());
         }
         let approval = Approval {
             symbol: self.symbol.clone(),
@@ -249,7 +279,7 @@ impl SymbolRoom {
         turn.fx
             .write(signals::set_status(&current.id, current.status));
         turn.fx.write(signals::insert_approval(&approval));
-        let view = json(&current.view());
+        let view = json(&current.view(turn.now));
         self.publish(
             EventKind::ApprovalNotification,
             &json(&approval),
@@ -325,13 +355,13 @@ impl SymbolRoom {
     }
 
     fn owe_state(&mut self, state: RoomState, turn: &mut Turn<'_>) {
-        let old = self.outbox.state;
-        if old.version > 0 && !state.dirty && old == state {
+        let old = &self.outbox.state;
+        if old.version > 0 && !state.dirty && *old == state {
             return;
         }
+        let version = old.version + 1;
         let owed = self.owes(turn.log);
-        self.outbox.state = state;
-        self.outbox.state.version += 1;
+        self.outbox.state = RoomState { version, ..state };
         self.note_debt(owed, turn);
     }
 
@@ -351,7 +381,7 @@ impl SymbolRoom {
         turn.log
             .renew(fresh, self.outbox.acked_seq, turn.now, turn.fx);
         if let Some(signal) = &self.latest {
-            let view = json(&signal.view());
+            let view = json(&signal.view(turn.now));
             self.publish(EventKind::NewSignal, &view, &view, turn);
         }
         let owed = self.owes(turn.log);
@@ -410,7 +440,7 @@ impl SymbolRoom {
             born: log.identity().born,
             lineage: log.lineage().to_vec(),
             floor: log.oldest(),
-            state: self.outbox.state,
+            state: self.outbox.state.clone(),
             audit,
             entries,
         }))
@@ -458,7 +488,7 @@ pub(super) struct Turn<'a> {
     pub(super) published: &'a mut Vec<PublishedEvent>,
 }
 
-fn by_date(bars: Vec<Bar>) -> BTreeMap<NaiveDate, Bar> {
+pub(super) fn by_date(bars: Vec<Bar>) -> BTreeMap<NaiveDate, Bar> {
     bars.into_iter().map(|bar| (bar.date, bar)).collect()
 }
 

@@ -96,6 +96,23 @@ impl Room {
                     replies.push(server::encode("city_state_update", city, now));
                 }
             }
+            Message::SubscribeMarket | Message::UnsubscribeMarket => {
+                if !matches!(self.name, RoomName::Feed) {
+                    let bad = BadMessage::InvalidData("the market's mood is on /ws");
+                    self.refuse(conn, &bad, now, fx);
+                    return Ok(());
+                }
+                changed.market = matches!(message, Message::SubscribeMarket);
+                let kind = if changed.market {
+                    "market_subscription_confirmed"
+                } else {
+                    "market_unsubscription_confirmed"
+                };
+                replies.push(server::encode(kind, serde_json::Map::new(), now));
+                if let Some(market) = self.market().filter(|_| changed.market) {
+                    replies.push(server::encode("market_update", market, now));
+                }
+            }
             Message::Authenticate { token } => {
                 return self.authenticate(conn, &token, now, sql, fx);
             }

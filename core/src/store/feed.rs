@@ -4,8 +4,9 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::signals::{bounds, by_and_times, maybe_date, slice, trust_values, trusts};
+use super::signals::{bounds, by_and_times, maybe_date, maybe_parsed, slice, trust_values, trusts};
 use super::{Columns, Row, Sql, SqlError, Statement, Value};
+use crate::market::marks::Marks;
 use crate::room::call::{ApprovalFilter, City, Entry, Page, RoomState, Slice, Stale, Trusts};
 use crate::room::log::{json, raw};
 use crate::room::name::RoomName;
@@ -35,8 +36,8 @@ pub struct Source {
 /// [`SqlError`] from the database.
 pub fn source(name: &RoomName, sql: &dyn Sql) -> Result<Option<Source>, SqlError> {
     sql.query(
-        "SELECT epoch, seq, feed_seq, version, dirty, unslug, fear, flow, last_bar, born FROM sources \
-         WHERE name = ?",
+        "SELECT epoch, seq, feed_seq, version, dirty, unslug, fear, flow, last_bar, born, first_bar, \
+         provisional, filled, missing, marks FROM sources WHERE name = ?",
         &[name.to_string().into()],
     )?
     .first()
@@ -51,6 +52,11 @@ pub fn source(name: &RoomName, sql: &dyn Sql) -> Result<Option<Source>, SqlError
                 dirty: row.integer(4)? == 1,
                 trusts: trusts(row, 5)?,
                 last_bar: maybe_date(row, 8)?,
+                first_bar: maybe_date(row, 10)?,
+                provisional: row.integer(11)? == 1,
+                filled: row.integer(12)? == 1,
+                missing: maybe_date(row, 13)?,
+                marks: maybe_parsed(row, 14, "marks")?,
             },
         })
     })
@@ -91,9 +97,16 @@ pub fn save_source(name: &RoomName, source: &Source, now: Millis) -> Statement {
     args.push(source.state.last_bar.map(|date| date.to_string()).into());
     args.push(now.0.into());
     args.push(source.born.0.into());
+    let date = |date: Option<NaiveDate>| date.map(|date| date.to_string()).into();
+    args.push(date(source.state.first_bar));
+    args.push(i64::from(source.state.provisional).into());
+    args.push(i64::from(source.state.filled).into());
+    args.push(date(source.state.missing));
+    args.push(source.state.marks.as_ref().map(Marks::to_string).into());
     Statement::new(
         "INSERT OR REPLACE INTO sources (name, epoch, seq, feed_seq, version, dirty, unslug, \
-         fear, flow, last_bar, looked_at, born) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         fear, flow, last_bar, looked_at, born, first_bar, provisional, filled, missing, marks) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         args,
     )
 }
@@ -149,7 +162,7 @@ pub fn known(symbols: &[Symbol], sql: &dyn Sql) -> Result<Vec<Symbol>, SqlError>
 }
 
 /// The names of these symbols' rooms, as one value.
-fn rooms(symbols: &[Symbol]) -> Value {
+pub(super) fn rooms(symbols: &[Symbol]) -> Value {
     let names: Vec<RoomName> = symbols.iter().cloned().map(RoomName::Symbol).collect();
     json(&names).get().into()
 }

@@ -11,10 +11,15 @@ pub mod bars;
 pub mod buckets;
 #[cfg(feature = "sql-cases")]
 pub mod cases;
+pub mod errands;
 pub mod feed;
+pub mod history;
+pub mod market;
+pub mod runs;
 pub mod schema;
 pub mod signals;
 pub mod tickets;
+pub mod watchlist;
 
 /// The largest integer that survives a JavaScript number.
 pub const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;

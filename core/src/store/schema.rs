@@ -40,6 +40,22 @@ const SYMBOL: &[Step] = &[
     &[AUDIT],
     &[REVOCATIONS],
     SYMBOL_6,
+    SYMBOL_7,
+];
+
+const SYMBOL_7: Step = &[
+    // Who had the bars last, since which date they were asked for, and the one bar that was fetched
+    // before its session had ended.
+    "CREATE TABLE history (id INTEGER PRIMARY KEY CHECK (id = 1), provider TEXT, asked_from TEXT, \
+     provisional TEXT) STRICT",
+    // Sessions that a provider was asked for in vain.
+    "CREATE TABLE absent (date TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+    "CREATE TABLE bar_revisions (n INTEGER PRIMARY KEY, data TEXT NOT NULL) STRICT",
+    "ALTER TABLE signals ADD COLUMN provisional INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE outbox ADD COLUMN provisional INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE outbox ADD COLUMN filled INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE outbox ADD COLUMN missing TEXT",
+    "ALTER TABLE outbox ADD COLUMN marks TEXT",
 ];
 
 const SYMBOL_6: Step = &[
@@ -71,7 +87,31 @@ const SYMBOL_1: Step = &[
      acked_version INTEGER NOT NULL, attempt INTEGER NOT NULL, retry_at INTEGER NOT NULL) STRICT",
 ];
 
-const FEED: &[Step] = &[FEED_1, FEED_2, FEED_3, FEED_4];
+const FEED: &[Step] = &[FEED_1, FEED_2, FEED_3, FEED_4, FEED_5];
+
+const FEED_5: Step = &[
+    "ALTER TABLE sources ADD COLUMN first_bar TEXT",
+    "ALTER TABLE sources ADD COLUMN provisional INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE sources ADD COLUMN filled INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE sources ADD COLUMN missing TEXT",
+    "ALTER TABLE sources ADD COLUMN marks TEXT",
+    // The desk's own watchlist, once `meta` says that there is one.
+    "CREATE TABLE watchlist (symbol TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+    // What is fetched, symbols and series: when it may be tried next, and how it went. Who works at
+    // it has it until `claimed_until`.
+    "CREATE TABLE errands (name TEXT PRIMARY KEY, due_at INTEGER NOT NULL, \
+     claimed_until INTEGER NOT NULL, failures INTEGER NOT NULL, error TEXT, provider TEXT, \
+     fetched_at INTEGER, validator TEXT) STRICT, WITHOUT ROWID",
+    "CREATE INDEX errands_due ON errands (due_at, name)",
+    // What is left of a provider's rate, and until when it is left alone.
+    "CREATE TABLE providers (name TEXT PRIMARY KEY, full_at INTEGER NOT NULL, \
+     blocked_until INTEGER NOT NULL, failures INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE series (name TEXT PRIMARY KEY, data TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE market (id INTEGER PRIMARY KEY CHECK (id = 1), data TEXT NOT NULL) STRICT",
+    "CREATE TABLE runs (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, idle INTEGER NOT NULL, \
+     report TEXT NOT NULL) STRICT",
+    "CREATE INDEX runs_idle ON runs (idle, n)",
+];
 
 const FEED_1: Step = &[
     COMMON[0],

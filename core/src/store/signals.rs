@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 
 use super::{Columns, Row, Sql, SqlError, Statement, Value};
+use crate::market::marks::Marks;
 use crate::room::call::{ApprovalFilter, Page, RoomState, Slice, Trusts};
 use crate::room::log::{json, raw};
 use crate::room::signal::{Approval, Signal, SignalId, Status};
@@ -10,7 +11,7 @@ use crate::symbol::Symbol;
 use crate::time::{Millis, parse_date};
 
 const SELECT: &str = "SELECT s.id, s.date, s.revision, s.computed_at, s.status, s.content, a.data, \
-     s.n FROM signals s LEFT JOIN approvals a ON a.signal_id = s.id \
+     s.n, s.provisional FROM signals s LEFT JOIN approvals a ON a.signal_id = s.id \
      WHERE s.n < ? ORDER BY s.n DESC LIMIT CAST(? AS INTEGER)";
 
 /// Revisions before `page.cursor`, newest first.
@@ -43,6 +44,7 @@ fn signal(symbol: &Symbol, row: &Row) -> Result<Signal, SqlError> {
         date: parse_date(row.text(1)?).ok_or(stored(1, "a date"))?,
         revision: u32::try_from(row.integer(2)?).map_err(|_| stored(2, "a revision"))?,
         computed_at: Millis(row.integer(3)?),
+        provisional: row.integer(8)? == 1,
         status: row.parsed(4, "a status")?,
         content: serde_json::from_str(row.text(5)?).map_err(|_| stored(5, "a signal"))?,
         approval: row
@@ -56,8 +58,8 @@ fn signal(symbol: &Symbol, row: &Row) -> Result<Signal, SqlError> {
 /// Stores a new revision.
 pub fn insert(signal: &Signal) -> Statement {
     Statement::new(
-        "INSERT INTO signals (id, date, revision, computed_at, status, content) \
-         VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO signals (id, date, revision, computed_at, status, content, provisional) \
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
         vec![
             signal.id.0.as_str().into(),
             signal.date.to_string().into(),
@@ -65,6 +67,7 @@ pub fn insert(signal: &Signal) -> Statement {
             signal.computed_at.0.into(),
             signal.status.as_str().into(),
             json(&signal.content).get().into(),
+            i64::from(signal.provisional).into(),
         ],
     )
 }
@@ -166,12 +169,7 @@ impl Outbox {
     /// Of a room that was never created.
     pub fn empty() -> Self {
         Self {
-            state: RoomState {
-                version: 0,
-                dirty: false,
-                trusts: None,
-                last_bar: None,
-            },
+            state: RoomState::default(),
             acked_seq: 0,
             acked_version: 0,
             attempt: 0,
@@ -186,7 +184,8 @@ impl Outbox {
     pub fn restore(sql: &dyn Sql) -> Result<Self, SqlError> {
         let rows = sql.query(
             "SELECT version, dirty, unslug, fear, flow, acked_seq, acked_version, attempt, \
-             retry_at, (SELECT MAX(date) FROM bars) FROM outbox",
+             retry_at, (SELECT MAX(date) FROM bars), (SELECT MIN(date) FROM bars), provisional, \
+             filled, missing, marks FROM outbox",
             &[],
         )?;
         let Some(row) = rows.first() else {
@@ -198,6 +197,11 @@ impl Outbox {
                 dirty: row.integer(1)? == 1,
                 trusts: trusts(row, 2)?,
                 last_bar: maybe_date(row, 9)?,
+                first_bar: maybe_date(row, 10)?,
+                provisional: row.integer(11)? == 1,
+                filled: row.integer(12)? == 1,
+                missing: maybe_date(row, 13)?,
+                marks: maybe_parsed(row, 14, "marks")?,
             },
             acked_seq: row.integer(5)?,
             acked_version: row.integer(6)?,
@@ -211,7 +215,8 @@ impl Outbox {
         let [unslug, fear, flow] = trust_values(self.state.trusts);
         Statement::new(
             "INSERT OR REPLACE INTO outbox (id, version, dirty, unslug, fear, flow, acked_seq, \
-             acked_version, attempt, retry_at) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             acked_version, attempt, retry_at, provisional, filled, missing, marks) \
+             VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             vec![
                 self.state.version.into(),
                 i64::from(self.state.dirty).into(),
@@ -222,6 +227,10 @@ impl Outbox {
                 self.acked_version.into(),
                 self.attempt.into(),
                 self.retry_at.0.into(),
+                i64::from(self.state.provisional).into(),
+                i64::from(self.state.filled).into(),
+                self.state.missing.map(|date| date.to_string()).into(),
+                self.state.marks.as_ref().map(Marks::to_string).into(),
             ],
         )
     }
@@ -242,6 +251,18 @@ pub(super) fn maybe_date(row: &Row, column: usize) -> Result<Option<NaiveDate>, 
     let date = row.maybe_text(column)?.map(parse_date);
     date.map(|date| date.ok_or(SqlError::Decode { column, expected }))
         .transpose()
+}
+
+/// A text column that may be NULL, parsed.
+pub(super) fn maybe_parsed<T: std::str::FromStr>(
+    row: &Row,
+    column: usize,
+    expected: &'static str,
+) -> Result<Option<T>, SqlError> {
+    let value = row.maybe_text(column)?.map(str::parse);
+    value
+        .transpose()
+        .map_err(|_| SqlError::Decode { column, expected })
 }
 
 /// Reads [`Trusts`] from three columns.

@@ -22,6 +22,10 @@ pub enum Message {
     SubscribeCity,
     /// Stop following the city state.
     UnsubscribeCity,
+    /// Follow the market's mood.
+    SubscribeMarket,
+    /// Stop following the market's mood.
+    UnsubscribeMarket,
     /// Replaces the socket's token.
     Authenticate {
         /// A JWT.
@@ -124,6 +128,8 @@ pub fn decode(text: &str) -> Result<Message, BadMessage> {
         "subscribe_all" => Ok(Message::SubscribeAll),
         "subscribe_city_state" => Ok(Message::SubscribeCity),
         "unsubscribe_city_state" => Ok(Message::UnsubscribeCity),
+        "subscribe_market" => Ok(Message::SubscribeMarket),
+        "unsubscribe_market" => Ok(Message::UnsubscribeMarket),
         "ping" => serde_json::from_str(data)
             .map(|Ping { timestamp }| Message::Ping { timestamp })
             .map_err(|_| BadMessage::InvalidData("\"timestamp\" may come once")),

@@ -64,6 +64,9 @@ pub const DEFAULT_LIMIT: u32 = 50;
 /// Items of a list at most.
 pub const MAX_LIMIT: u32 = 500;
 
+/// Symbols on a watchlist, at most.
+pub const MAX_WATCHED: usize = 10_000;
+
 /// Rows of a record that are checked in one turn of its room.
 pub const MAX_CHECKED: i64 = 1000;
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::frame::Frame;
-use crate::room::call::City;
+use crate::room::call::{City, Market};
 use crate::time::Millis;
 
 /// `{"type","data","timestamp","seq"?}`; `timestamp` is the time of commit.
@@ -49,6 +49,9 @@ pub struct Snapshot<'a> {
     /// The city state; null on a symbol's own socket.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<City>, required))]
     pub city: Option<&'a City>,
+    /// The market's mood; null on a symbol's own socket, and while there are no data.
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Market>, required))]
+    pub market: Option<&'a Market>,
 }
 
 /// The end of a resume.

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jsonschema::Validator;
 use requests::{Asked, Operation, answer, config, operations, requests};
-use rooms::Mood;
+use rooms::{Mood, NOW};
 use serde_json::{Value, json};
 use signalroom_core::api::{self, Response, openapi};
 use signalroom_core::config::ConfigError;
@@ -312,12 +312,12 @@ fn signals_fit_with_and_without_reasons() {
         validator(&document, &reference)
     });
     for signal in rooms::signals() {
-        let view = serde_json::to_value(signal.view()).unwrap();
+        let view = serde_json::to_value(signal.view(NOW)).unwrap();
         assert!(
             plain.is_valid(&view) && !explained.is_valid(&view),
             "{view}"
         );
-        let view = serde_json::to_value(signal.view_with_explain()).unwrap();
+        let view = serde_json::to_value(signal.view_with_explain(NOW)).unwrap();
         assert!(plain.is_valid(&view) && explained.is_valid(&view), "{view}");
         for name in view.as_object().unwrap().keys() {
             let described = &document["components"]["schemas"]["Signal"]["properties"][name];

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
-use signalroom_core::api::{self, Body, Next, Request, Response};
+use signalroom_core::api::{self, Body, Job, Line, Next, Request, Response, Step};
 use signalroom_core::auth::{Claims, Role};
 use signalroom_core::config::Config;
+use signalroom_core::fetch::FetchError;
 use signalroom_core::rate::Empty;
 use signalroom_core::revocation::Remembered;
 use signalroom_core::room::name::RoomName;
@@ -136,6 +137,10 @@ pub(crate) fn answer(
                     .collect();
                 then(replies, NOW)
             }
+            Next::Work { jobs, then } => {
+                let lines = jobs.into_iter().map(|job| work(job, mood)).collect();
+                then(lines, NOW)
+            }
             Next::Keys { then, .. } => then(NOW),
             Next::Limit { then, .. } => {
                 let taken = match mood {
@@ -156,9 +161,21 @@ pub(crate) fn answer(
     }
 }
 
+fn work(job: Job, mood: Mood) -> Line {
+    let mut step = job(NOW);
+    loop {
+        step = match step {
+            Step::Done(line) => return line,
+            Step::Fetch { then, .. } => then(Err(FetchError::Unreachable), NOW),
+            Step::Call { call, then, .. } => then(rooms::reply(&call, mood, false), NOW),
+        };
+    }
+}
+
 /// The good request, and those that differ from it in one thing.
 pub(crate) fn requests(operation: &Operation) -> Vec<Asked> {
     let body = match operation.path.as_str() {
+        path if path.ends_with("/symbols") => r#"{"symbols":["QQQ"]}"#,
         path if path.ends_with("/approve") => r#"{"status":"BUY","note":null}"#,
         path if path.ends_with("/bars") => {
             "date,open,high,low,close,volume\n2026-01-02,1,2,1,2,0\n2026-01-05,1,2,1,oh,0\n"
@@ -222,7 +239,7 @@ pub(crate) fn requests(operation: &Operation) -> Vec<Asked> {
         with_body(None),
         with_body(Some("{")),
         with_body(Some("7")),
-        with_body(Some(r#"{"status":"HOLD","cron":7,"bars":7}"#)),
+        with_body(Some(r#"{"status":"HOLD","cron":7,"bars":7,"symbols":7}"#)),
     ];
     let named = operation
         .parameters

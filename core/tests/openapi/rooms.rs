@@ -3,8 +3,13 @@
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use signalroom_core::audit::{Breach, Broken, Checked, Hash, Head, Record};
+use signalroom_core::market::mood::{Inputs, mood};
+use signalroom_core::market::provider::Provider;
+use signalroom_core::market::series::Series;
 use signalroom_core::room::call::{
-    BarCounts, Call, CallError, City, Computed, Plan, Position, Reject, Reply, Slice, Stale,
+    BarCounts, BarRevision, Call, CallError, City, Computed, Ingested, Market, Outcome, Plan,
+    Position, Reject, Reply, RunReport, SeriesOutcome, Slice, Stale, SymbolOutcome, SymbolSupply,
+    Watchlist, WatchlistChange, WatchlistSource,
 };
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::{Approval, Signal, SignalId, Status};
@@ -112,6 +117,7 @@ pub(crate) fn signals() -> Vec<Signal> {
                 date: NOW.date(),
                 revision: 1,
                 computed_at: NOW,
+                provisional: true,
                 status,
                 content: content.clone(),
                 approval,
@@ -156,7 +162,8 @@ fn city(mood: Mood) -> City {
 /// What a room in this mood refuses, if it is asked this. The same as the rooms' own code.
 fn refusal(call: &Call, mood: Mood) -> Option<Reject> {
     let reads_signal = matches!(call, Call::Latest | Call::History { .. });
-    let of_symbol = reads_signal || matches!(call, Call::Bars { .. } | Call::Compute);
+    let reads_bars = matches!(call, Call::Bars { .. } | Call::BarRevisions { .. });
+    let of_symbol = reads_signal || reads_bars || matches!(call, Call::Compute);
     let decides = matches!(call, Call::Approve(_));
     let of_record = matches!(call, Call::Audit { .. } | Call::CheckAudit { .. });
     let current = || Box::new(signals().remove(0));
@@ -167,12 +174,97 @@ fn refusal(call: &Call, mood: Mood) -> Option<Reject> {
             let evaluation = evaluate(&bars(include_str!("../fixtures/hole.csv")));
             Some(Reject::InsufficientHistory(evaluation.missing()))
         }
-        Mood::Decided if decides => Some(Reject::AlreadyDecided(current())),
+        Mood::Decided if decides => Some(Reject::AlreadyDecided(current(), NOW)),
         Mood::Busy if matches!(call, Call::PutBars { .. }) || decides => {
             Some(Reject::RateLimited { wait: 1500 })
         }
-        Mood::Stale if decides => Some(Reject::StaleSignal(current())),
+        Mood::Stale if decides => Some(Reject::StaleSignal(current(), NOW)),
         _ => None,
+    }
+}
+
+fn revisions() -> Vec<BarRevision> {
+    let bars = bars(include_str!("../fixtures/walk.csv"));
+    let (at, provider) = (NOW, Provider::Yahoo);
+    vec![
+        BarRevision::Correction {
+            at,
+            provider,
+            before: bars[0],
+            after: Some(bars[1]),
+        },
+        BarRevision::Adjustment {
+            at,
+            provider,
+            from: bars[0].date,
+            to: bars[1].date,
+            bars: 2,
+            ratio: 0.1,
+        },
+    ]
+}
+
+fn supply(absent: bool) -> SymbolSupply {
+    let date = (!absent).then(|| NOW.date());
+    SymbolSupply {
+        symbol: symbol(),
+        watched: true,
+        first_bar: date,
+        last_bar: date,
+        provisional: true,
+        due: NOW.date(),
+        stale: absent,
+        data_age: date.map(|_| 0),
+        provider: (!absent).then_some(Provider::Stooq),
+        fetched_at: date.map(|_| NOW),
+        next_fetch_at: date.map(|_| NOW),
+        failures: 1,
+        error: (!absent).then(|| "yahoo: it answered 500".to_owned()),
+        missing_from: date,
+    }
+}
+
+fn run() -> RunReport {
+    RunReport {
+        id: "5f0c".to_owned(),
+        cron: "* * * * *".to_owned(),
+        started_at: NOW,
+        ended_at: Some(NOW),
+        duration_ms: Some(7),
+        outcomes: vec![SymbolOutcome {
+            symbol: symbol(),
+            provider: Some(Provider::Yahoo),
+            outcome: Outcome::New,
+            bars: Some(BarCounts::default()),
+            rejected: 0,
+            duration_ms: 7,
+            error: None,
+            fetched: false,
+            validator: None,
+        }],
+        series: vec![SeriesOutcome {
+            series: Series::Vix,
+            provider: None,
+            outcome: Outcome::Failed,
+            duration_ms: 7,
+            error: Some("fred: it answered 500".to_owned()),
+            values: Vec::new(),
+            validator: None,
+        }],
+        ..RunReport::default()
+    }
+}
+
+fn market() -> Market {
+    let nothing = Inputs {
+        series: &std::collections::BTreeMap::new(),
+        benchmark: &[],
+        marks: &[],
+        due: NOW.date(),
+    };
+    Market {
+        mood: mood(&nothing),
+        updated_at: Some(NOW),
     }
 }
 
@@ -190,7 +282,12 @@ pub(crate) fn reply(call: &Call, mood: Mood, feed: bool) -> Result<Reply, CallEr
     if let Some(reject) = refusal(call, mood) {
         return Err(reject.into());
     }
-    let views = || signals().iter().map(|signal| raw(&signal.view())).collect();
+    let views = || {
+        signals()
+            .iter()
+            .map(|signal| raw(&signal.view(NOW)))
+            .collect()
+    };
     let position = || Position {
         epoch: "e1".to_owned(),
         seq: 7,
@@ -216,8 +313,8 @@ pub(crate) fn reply(call: &Call, mood: Mood, feed: bool) -> Result<Reply, CallEr
         },
         Call::Approvals { .. } => Reply::Approvals(slice(vec![raw(&approval())], mood)),
         Call::Signals { .. } | Call::Top { .. } => Reply::Signals(slice(views(), mood)),
-        Call::City | Call::Finish => Reply::City(city(mood)),
-        Call::Plan { .. } => Reply::Planned(Plan {
+        Call::City => Reply::City(city(mood)),
+        Call::Plan(_) => Reply::Planned(Plan {
             dirty: vec![symbol()],
             look: vec![symbol()],
             stale: vec![Stale {
@@ -225,7 +322,29 @@ pub(crate) fn reply(call: &Call, mood: Mood, feed: bool) -> Result<Reply, CallEr
                 last_bar: None,
             }],
             overdue: true,
+            ..Plan::default()
         }),
+        Call::Finish(finished) => Reply::Finished(Box::new(RunReport {
+            city: (!absent).then(|| city(mood)),
+            ..finished.report.clone()
+        })),
+        Call::Ingest(_) => Reply::Ingested(Ingested::default()),
+        Call::Closes { .. } => Reply::Closes(Vec::new()),
+        Call::BarRevisions { .. } => Reply::BarRevisions(slice(revisions(), mood)),
+        Call::Supply { .. } => Reply::Supply {
+            symbols: slice(vec![supply(absent)], mood),
+            source: WatchlistSource::Config,
+        },
+        Call::Watch {
+            change: WatchlistChange::Remove(_),
+            ..
+        } if matches!(mood, Mood::Unknown) => return Err(Reject::NotWatched.into()),
+        Call::Watch { .. } => Reply::Watching(Watchlist {
+            symbols: vec![symbol()],
+            source: WatchlistSource::Desk,
+        }),
+        Call::Runs { .. } => Reply::Runs(slice(vec![raw(&run())], mood)),
+        Call::Market => Reply::Market((!absent).then(market)),
         Call::Look => Reply::Looked { overdue: true },
         Call::Renew { .. } => Reply::Renewed(position()),
         Call::Sources { .. } => Reply::Sources(slice(vec![symbol()], mood)),

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 use signalroom_core::audit::Record;
-use signalroom_core::room::call::{Push, Reject, Reply};
+use signalroom_core::room::call::{BarRevision, City, Ingested, Push, Reject, Reply, SymbolSupply};
 use signalroom_core::room::signal::Signal;
 use signalroom_core::symbol::Symbol;
 
@@ -86,7 +86,7 @@ fn decision(approval: &Json) -> String {
 }
 
 fn full(full: &Signal) -> String {
-    signal(&serde_json::to_value(full.view()).expect("a signal is JSON"))
+    signal(&serde_json::to_value(full.view(full.computed_at)).expect("a signal is JSON"))
 }
 
 fn raw(items: &[Box<serde_json::value::RawValue>], show: fn(&Json) -> String) -> String {
@@ -122,10 +122,7 @@ pub fn reply(reply: &Reply) -> String {
             ack.seq, ack.version, ack.position.seq
         ),
         Reply::Signals(slice) => raw(&slice.items, signal),
-        Reply::City(city) => {
-            let state = city.city_state.map_or("null", |mood| mood.as_str());
-            format!("{state}: {}", city.notes)
-        }
+        Reply::City(it) => city(it),
         Reply::Planned(plan) => {
             let symbols = |symbols: &[Symbol]| list(symbols.iter().map(ToString::to_string));
             let mut said = symbols(&plan.dirty);
@@ -139,11 +136,43 @@ pub fn reply(reply: &Reply) -> String {
                 });
                 said += &format!(", stale {}", list(stale));
             }
+            if !plan.fetch.is_empty() {
+                let fetch = plan
+                    .fetch
+                    .iter()
+                    .map(|it| format!("{} {}", it.symbol, it.from));
+                said += &format!(", fetch {}", list(fetch));
+            }
+            if !plan.series.is_empty() {
+                let series = plan.series.iter().map(|it| it.series.to_string());
+                said += &format!(", series {}", list(series));
+            }
+            if plan.deferred > 0 {
+                said += &format!(", {} deferred", plan.deferred);
+            }
             if plan.overdue {
                 said += ", overdue";
             }
             said
         }
+        Reply::Finished(report) => match &report.city {
+            Some(it) => city(it),
+            None => "finished".to_owned(),
+        },
+        Reply::Ingested(ingested) => ingest(ingested),
+        Reply::Closes(closes) => format!("{} closes", closes.len()),
+        Reply::BarRevisions(slice) => list(slice.items.iter().map(revision)),
+        Reply::Supply { symbols, source } => {
+            let symbols = symbols.items.iter().map(supply);
+            format!("{source:?}: {}", list(symbols))
+        }
+        Reply::Watching(watchlist) => {
+            let symbols = watchlist.symbols.iter().map(ToString::to_string);
+            format!("{:?}: {}", watchlist.source, list(symbols))
+        }
+        Reply::Runs(slice) => raw(&slice.items, |run| text(&run["cron"])),
+        Reply::Market(None) => "no mood".to_owned(),
+        Reply::Market(Some(market)) => format!("mood {:?}", market.mood.score),
         Reply::Looked { overdue } => if *overdue { "overdue" } else { "in time" }.to_owned(),
         Reply::Renewed(position) => format!("renewed at #{}", position.seq),
         Reply::Sources(slice) | Reply::Visited(slice) => {
@@ -171,6 +200,62 @@ pub fn reply(reply: &Reply) -> String {
     }
 }
 
+fn city(city: &City) -> String {
+    let state = city.city_state.map_or("null", |mood| mood.as_str());
+    format!("{state}: {}", city.notes)
+}
+
+fn ingest(ingested: &Ingested) -> String {
+    let Ingested {
+        counts,
+        computed,
+        refetch,
+    } = ingested;
+    match refetch {
+        Some(from) => format!("wants everything from {from}"),
+        None => format!(
+            "{} accepted, {} replaced, {} unchanged, {computed:?}",
+            counts.accepted, counts.replaced, counts.unchanged
+        ),
+    }
+}
+
+fn revision(revision: &BarRevision) -> String {
+    match revision {
+        BarRevision::Correction { before, after, .. } => {
+            let after = after.map_or("nothing".to_owned(), |bar| bar.close.to_string());
+            format!("{} {} is {after}", before.date, before.close)
+        }
+        BarRevision::Adjustment {
+            from,
+            to,
+            bars,
+            ratio,
+            ..
+        } => format!("{bars} bars {from} to {to} by {ratio}"),
+    }
+}
+
+fn supply(supply: &SymbolSupply) -> String {
+    let mut said = supply.symbol.to_string();
+    for (flag, name) in [
+        (supply.watched, "watched"),
+        (supply.stale, "stale"),
+        (supply.provisional, "provisional"),
+    ] {
+        if flag {
+            said += &format!(" {name}");
+        }
+    }
+    if let Some(missing) = supply.missing_from {
+        said += &format!(" missing {missing}");
+    }
+    if let Some(error) = &supply.error {
+        said += &format!(" ({error})");
+    }
+    said
+}
+
 /// A row of a record; hashes are left out.
 fn record(record: &Record) -> String {
     let details: Json = serde_json::from_str(record.details.get()).expect("details are JSON");
@@ -196,8 +281,8 @@ fn record(record: &Record) -> String {
 /// A refusal.
 pub fn reject(reject: &Reject) -> String {
     match reject {
-        Reject::AlreadyDecided(signal) => format!("AlreadyDecided: {}", full(signal)),
-        Reject::StaleSignal(signal) => format!("StaleSignal: {}", full(signal)),
+        Reject::AlreadyDecided(signal, _) => format!("AlreadyDecided: {}", full(signal)),
+        Reject::StaleSignal(signal, _) => format!("StaleSignal: {}", full(signal)),
         Reject::InsufficientHistory(missing) => format!(
             "InsufficientHistory: {}",
             list(missing.iter().map(|missing| missing.what.to_string()))
@@ -207,6 +292,8 @@ pub fn reject(reject: &Reject) -> String {
         | Reject::NoSignal
         | Reject::KeyReused
         | Reject::RetiredEpoch
+        | Reject::NotWatched
+        | Reject::TooManyWatched
         | Reject::Misdirected => {
             format!("{reject:?}")
         }

@@ -3,7 +3,7 @@
 use signalroom_core::auth::Role;
 use signalroom_core::host::HostError;
 use signalroom_core::room::Event;
-use signalroom_core::room::call::{Call, Caller, Proposal, Reject, Reply};
+use signalroom_core::room::call::{Call, Caller, Planning, Proposal, Reject, Reply};
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::SignalId;
 use signalroom_core::room::socket::ConnId;
@@ -198,7 +198,7 @@ impl World {
                 self.book_decision(room, &approval.signal_id.0, decision, at.seq);
             }
             Ok(other) => panic!("a decision was answered {other:?}"),
-            Err(HostError::Reject(Reject::AlreadyDecided(signal))) => {
+            Err(HostError::Reject(Reject::AlreadyDecided(signal, _))) => {
                 let log = &self.places[room].log;
                 let decision = log.iter().find(|event| {
                     event.kind == "approval_notification" && event.signal().0 == signal.id.0
@@ -224,7 +224,11 @@ impl World {
         });
         let watchlist: Vec<Symbol> = named.collect();
         let rooms = watchlist.clone();
-        if let Ok(Reply::Planned(plan)) = self.call(FEED, Call::Plan { watchlist }) {
+        let planning = Planning {
+            watchlist,
+            ..Planning::default()
+        };
+        if let Ok(Reply::Planned(plan)) = self.call(FEED, Call::Plan(Box::new(planning))) {
             let (dirty, look) = (plan.dirty.len(), plan.look.len());
             self.note(format!("a run plans {dirty} symbols and looks at {look}"));
             let look = plan.look.into_iter().filter(|it| rooms.contains(it));
@@ -246,7 +250,7 @@ impl World {
         let Some((symbol, call)) = self.runs[at].0.pop() else {
             self.runs.remove(at);
             self.note("a run ends");
-            let _ = self.call(FEED, Call::Finish);
+            let _ = self.call(FEED, Call::Finish(Box::default()));
             return;
         };
         let name = RoomName::Symbol(symbol);

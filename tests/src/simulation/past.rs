@@ -24,9 +24,7 @@ impl World {
             lineage: Vec::new(),
             state: RoomState {
                 version: 1,
-                dirty: false,
-                trusts: None,
-                last_bar: None,
+                ..RoomState::default()
             },
             audit: None,
             floor: 1,

@@ -291,6 +291,7 @@ impl World {
             batch: it.batch,
             symbols: it.symbols(),
             city: it.city,
+            market: false,
             resume: resume.map(|from| ResumeFrom {
                 epoch: from.epoch,
                 since: from.seq,

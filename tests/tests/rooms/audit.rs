@@ -438,6 +438,19 @@ const FEED_2: &[&str] = &[
     "sources",
 ];
 
+const NEWER_COLUMNS: [(&str, &str); 10] = [
+    ("outbox", "provisional"),
+    ("outbox", "filled"),
+    ("outbox", "missing"),
+    ("outbox", "marks"),
+    ("signals", "provisional"),
+    ("sources", "first_bar"),
+    ("sources", "provisional"),
+    ("sources", "filled"),
+    ("sources", "missing"),
+    ("sources", "marks"),
+];
+
 /// Takes away what an older version did not have.
 fn make_older(world: &mut World, room: &str, schema: &str, tables: &[&str]) {
     let dump = world.room(room).disk.dump();
@@ -448,6 +461,10 @@ fn make_older(world: &mut World, room: &str, schema: &str, tables: &[&str]) {
         .map(|(name, _)| format!("DROP TABLE {name}"))
         .collect();
     assert!(statements.contains(&"DROP TABLE audit".to_owned()));
+    let columns = NEWER_COLUMNS.iter().filter(|(table, _)| tables.contains(table));
+    statements.extend(columns.map(|(table, column)| {
+        format!("ALTER TABLE {table} DROP COLUMN {column}")
+    }));
     statements.push("DELETE FROM meta WHERE key = 'audit'".to_owned());
     statements.push(format!(
         "UPDATE meta SET value = '{schema}' WHERE key = 'schema'"

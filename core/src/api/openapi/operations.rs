@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::super::problem::Slug;
 use super::super::routes::{Action, Route};
 use super::parts::{
-    answer, bars_body, date, decision_body, header, optional_body, query, schema, shared,
-    symbol_text, time,
+    answer, bars_body, date, decision_body, header, needed_body, optional_body, query, schema,
+    shared, symbol_text, time,
 };
 use crate::auth::Need;
 use crate::wire::limits::{MAX_SUBSCRIPTIONS, SUBPROTOCOL};
@@ -169,7 +169,32 @@ fn of_action(action: Action) -> Operation {
             .asking(),
         Action::City => one("signals", "The city state.", "City").asking(),
         Action::Run => one("runs", "What the run did.", "RunReport")
+            .explained(
+                "What is due is fetched, kept and computed. With `symbols` only these, whether or \
+                 not they are due; with `backfill` their whole history.",
+            )
             .reading(optional_body("RunRequest"))
+            .asking(),
+        Action::Runs => one("runs", "A page of runs.", "RunList")
+            .explained("Runs that had nothing to do are kept for an hour.")
+            .paged()
+            .asking(),
+        Action::Symbols => one("symbols", "A page of symbols, by name.", "SymbolList")
+            .explained("The watchlist's symbols, and all others that bars were sent of.")
+            .paged()
+            .asking(),
+        Action::SetSymbols => watchlist()
+            .reading(needed_body("SymbolsRequest"))
+            .failing([Slug::Invalid]),
+        Action::AddSymbol => watchlist().explained("It gets its history with the next run."),
+        Action::RemoveSymbol => watchlist().failing([Slug::NotFound]),
+        Action::ResetSymbols => watchlist(),
+        Action::BarRevisions => one("bars", "A page of changes.", "RevisionList")
+            .paged()
+            .failing([Slug::NotFound])
+            .asking(),
+        Action::Market => one("signals", "The market's mood.", "Market")
+            .explained("`docs/market.md` says how it is made.")
             .asking(),
         Action::Renew => one("runs", "The rooms and their epochs.", "Epochs")
             .explained(
@@ -234,7 +259,7 @@ fn of_action(action: Action) -> Operation {
                     "topics",
                     "Follow these too.",
                     json!({
-                        "type": "array", "items": { "type": "string", "enum": ["city"] },
+                        "type": "array", "items": { "type": "string", "enum": ["city", "market"] },
                     }),
                 ),
             ]
@@ -246,6 +271,10 @@ fn of_action(action: Action) -> Operation {
         ),
         Action::Planned => Operation::new("planned", Vec::new()).failing([Slug::NotImplemented]),
     }
+}
+
+fn watchlist() -> Operation {
+    one("symbols", "The watchlist.", "Watchlist").asking()
 }
 
 /// An action with one kind of answer.

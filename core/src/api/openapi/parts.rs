@@ -5,15 +5,17 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 use super::super::problem::{CHALLENGES, Slug};
-use super::super::{audit, epochs, reads, revoke, tickets, writes};
+use super::super::{audit, epochs, reads, revoke, runs, symbols, tickets, writes};
 use super::messages::add_messages;
-use crate::room::call::City;
+use crate::room::call::{City, Market, RunReport, Watchlist};
 use crate::room::signal::{SignalView, Status};
 use crate::signals::parse::MAX_ROWS;
 use crate::signals::published::Missing;
 use crate::signals::trust::Suggestion;
 use crate::store::MAX_SAFE_INTEGER;
-use crate::wire::limits::{DEFAULT_LIMIT, MAX_BARS_BODY, MAX_JSON_BODY, MAX_LIMIT, MAX_NOTE_CHARS};
+use crate::wire::limits::{
+    DEFAULT_LIMIT, MAX_BARS_BODY, MAX_JSON_BODY, MAX_LIMIT, MAX_NOTE_CHARS, MAX_WATCHED,
+};
 
 /// The media type of problems.
 pub(super) const PROBLEM: &str = "application/problem+json";
@@ -131,6 +133,14 @@ pub(super) fn optional_body(name: &str) -> Value {
     })
 }
 
+/// A body of this schema.
+pub(super) fn needed_body(name: &str) -> Value {
+    let mut body = optional_body(name);
+    body["required"] = true.into();
+    body["description"] = "Read as JSON whatever its type.".into();
+    body
+}
+
 /// The body that brings bars.
 pub(super) fn bars_body() -> Value {
     json!({
@@ -165,7 +175,12 @@ pub(super) fn schemas() -> Value {
     add::<reads::Top>(&mut named);
     add::<writes::Approved>(&mut named);
     add::<writes::BarsStored>(&mut named);
-    add::<writes::RunReport>(&mut named);
+    add::<runs::RunList>(&mut named);
+    add::<symbols::SymbolList>(&mut named);
+    add::<symbols::RevisionList>(&mut named);
+    add::<Watchlist>(&mut named);
+    add::<Market>(&mut named);
+    add::<RunReport>(&mut named);
     add::<epochs::Epochs>(&mut named);
     add::<audit::AuditList>(&mut named);
     add::<audit::AuditReport>(&mut named);
@@ -204,11 +219,35 @@ pub(super) fn schemas() -> Value {
         "RunRequest".into(),
         json!({
             "type": "object",
-            "properties": { "cron": {
-                "type": ["string", "null"],
-                "maxLength": writes::MAX_CRON_CHARS,
-                "description": "What the report calls the run's cause.",
-                "default": "manual",
+            "properties": {
+                "cron": {
+                    "type": ["string", "null"],
+                    "maxLength": runs::MAX_CRON_CHARS,
+                    "description": "What the report calls the run's cause.",
+                    "default": "manual",
+                },
+                "symbols": {
+                    "type": ["array", "null"],
+                    "items": symbol_text(),
+                    "maxItems": MAX_LIMIT,
+                    "description": "Only these symbols.",
+                },
+                "backfill": {
+                    "type": ["boolean", "null"],
+                    "description": "Whether the whole history of `symbols` is wanted.",
+                },
+            },
+        }),
+    );
+    named.insert(
+        "SymbolsRequest".into(),
+        json!({
+            "type": "object",
+            "required": ["symbols"],
+            "properties": { "symbols": {
+                "type": "array",
+                "items": symbol_text(),
+                "maxItems": MAX_WATCHED,
             } },
         }),
     );

@@ -5,8 +5,8 @@ use signalroom_core::auth::Role;
 use signalroom_core::host::HostError;
 use signalroom_core::room::Event;
 use signalroom_core::room::call::{
-    ApprovalFilter, Call, Caller, Holder, Page, Position, Proposal, Push, Reply, RetryKey,
-    RoomState, Trusts,
+    ApprovalFilter, Call, Caller, Holder, Page, Planning, Position, Proposal, Push, Reply,
+    RetryKey, RoomState, Trusts,
 };
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::SignalId;
@@ -213,12 +213,13 @@ impl World {
             },
             "top" => Call::Top { n: words.number(2) },
             "city" => Call::City,
-            "plan" => Call::Plan {
+            "plan" => Call::Plan(Box::new(Planning {
                 watchlist: words.named("watchlist").map_or_else(Vec::new, |list| {
                     let symbols = list.split(',').map(|s| s.parse().expect("a symbol"));
                     symbols.collect()
                 }),
-            },
+                ..Planning::default()
+            })),
             "look" => Call::Look,
             "renew" => Call::Renew {
                 by: Caller::new("root", Role::Admin),
@@ -254,7 +255,7 @@ impl World {
                 sub: words.at(2).to_owned(),
                 page: ALL,
             },
-            "finish" => Call::Finish,
+            "finish" => Call::Finish(Box::default()),
             "audit" => Call::Audit {
                 oldest_first: true,
                 page: ALL,
@@ -298,6 +299,7 @@ impl World {
             batch: words.flag("v1"),
             symbols,
             city: words.flag("city"),
+            market: words.flag("market"),
             resume: since.map(|since| ResumeFrom {
                 epoch: epoch.unwrap_or_else(|| self.room(room).epoch()),
                 since,
@@ -455,6 +457,7 @@ fn batch(words: &Words<'_>) -> Push {
                 flow: trust,
             }),
             last_bar: words.named("bar").map(|date| date.parse().expect("a date")),
+            ..RoomState::default()
         },
         audit: None,
         floor: words.named("floor").map_or(1, bound),

@@ -1,0 +1,249 @@
+//! How a symbol's room takes bars that a provider had.
+//!
+//! Prices are adjusted for splits and dividends, so that every new one changes all bars before it.
+//! A provider is therefore asked again for some days that are held: when the oldest of them is
+//! another, all of them are, and nothing is kept until the whole history has come. So a split never
+//! looks like a crash, and bars of two adjustments are never mixed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{Days, NaiveDate};
+
+use super::call::{BarCounts, BarRevision, Caller, Computed, Ingest, Ingested, Reply, RoomState};
+use super::record::Act;
+use super::symbol_room::{SymbolRoom, Turn, by_date};
+use crate::auth::Role;
+use crate::calendar::{self, HISTORY_START};
+use crate::signals::Bar;
+use crate::store::{SqlError, bars, history};
+use crate::time::Millis;
+
+/// Prices and volumes of one provider that differ by less are the same, relatively: some send
+/// single-precision numbers.
+const SAME: f64 = 1e-6;
+
+/// Closes of two providers that differ by less are adjusted alike, relatively: dividends are more.
+const ALIKE: f64 = 2e-3;
+
+/// Corrections that are kept one by one, of one answer.
+const MAX_CORRECTIONS: usize = 1_000;
+
+/// For how many days a session that a provider lacks is asked for again.
+const PATIENCE: Days = Days::new(7);
+
+/// Who is on record for what was fetched.
+const FETCHER: &str = "cron";
+
+impl SymbolRoom {
+    /// Keeps what a provider had and computes, or asks for the whole history.
+    pub(super) fn ingest(
+        &mut self,
+        ingest: &Ingest,
+        turn: &mut Turn<'_>,
+    ) -> Result<Reply, SqlError> {
+        let now = turn.now;
+        let mut held = by_date(bars::between(None, None, turn.sql)?);
+        let provisional = self.history.provisional;
+        let same_provider = self.history.provider == Some(ingest.provider);
+        let settled = |date: &NaiveDate| provisional != Some(*date);
+        let is_final = |date: NaiveDate| calendar::final_at(date) <= now;
+
+        // What is final here is not replaced by what is not.
+        let came = ingest.bars.iter().filter(|bar| {
+            is_final(bar.date) || !held.contains_key(&bar.date) || !settled(&bar.date)
+        });
+        let came: Vec<Bar> = came.copied().collect();
+        let overlap = came
+            .iter()
+            .find_map(|bar| Some((bar, held.get(&bar.date).filter(|it| settled(&it.date))?)));
+        let ratio = overlap.map_or(1.0, |(new, old)| new.close / old.close);
+        let whole = held.keys().next().is_none_or(|first| ingest.from <= *first);
+        let tolerance = if same_provider { SAME } else { ALIKE };
+        let adjusted = (ratio - 1.0).abs() > tolerance;
+        if adjusted && !whole {
+            let first = held.keys().next().copied().unwrap_or(HISTORY_START);
+            return Ok(Reply::Ingested(Ingested {
+                refetch: Some(first.min(HISTORY_START)),
+                ..Ingested::default()
+            }));
+        }
+
+        let mut counts = BarCounts::default();
+        let mut changed = Vec::new();
+        let mut corrected = Vec::new();
+        for bar in &came {
+            match held.get(&bar.date) {
+                None => counts.accepted += 1,
+                Some(old) if same(old, bar) => {
+                    counts.unchanged += 1;
+                    continue;
+                }
+                // Two providers never agree to the last digit.
+                Some(old) if settled(&old.date) && !same_provider && !adjusted && !whole => {
+                    counts.unchanged += 1;
+                    continue;
+                }
+                Some(old) => {
+                    counts.replaced += 1;
+                    if settled(&old.date) {
+                        corrected.push((*old, *bar));
+                    }
+                }
+            }
+            changed.push(*bar);
+        }
+        turn.fx.writes.extend(bars::upsert(&changed));
+        held.extend(changed.iter().map(|bar| (bar.date, *bar)));
+        let dates: BTreeSet<NaiveDate> = came.iter().map(|bar| bar.date).collect();
+        let withdrawn: Vec<Bar> = held
+            .extract_if(ingest.from..=ingest.to, |date, _| {
+                // What is not adjusted like the others cannot stay; nor what never became final.
+                let unfit = adjusted || (!settled(date) && is_final(*date));
+                let passed = dates.last().is_some_and(|last| date < last);
+                unfit && passed && !dates.contains(date)
+            })
+            .map(|(_, bar)| bar)
+            .collect();
+        for bar in &withdrawn {
+            turn.fx.write(history::withdraw(bar.date));
+        }
+        self.put_revisions_on_record(ingest, adjusted, ratio, &corrected, &withdrawn, turn);
+
+        let before = self.history;
+        self.history.provider = Some(ingest.provider);
+        let asked = before
+            .asked_from
+            .map_or(ingest.from, |it| it.min(ingest.from));
+        self.history.asked_from = Some(asked);
+        let unfinished = came.last().filter(|bar| !is_final(bar.date));
+        self.history.provisional = match unfinished {
+            Some(bar) => Some(bar.date),
+            None => provisional.filter(|date| !dates.contains(date) && held.contains_key(date)),
+        };
+        if self.history != before {
+            turn.fx.write(self.history.save());
+        }
+        let new_absent = absent(ingest, &held, now);
+        if !new_absent.is_empty() {
+            turn.fx.write(history::note_absent(&new_absent));
+        }
+
+        let settled_bars: Vec<Bar> = changed.into_iter().filter(|it| is_final(it.date)).collect();
+        if !settled_bars.is_empty() || ingest.rejected > 0 {
+            let act = Act::BarsFetch {
+                provider: ingest.provider,
+                counts,
+                rejected: ingest.rejected,
+                bars: &settled_bars,
+            };
+            let by = Caller::new(FETCHER, Role::Service);
+            turn.audit.record(&by, &act, now, turn.fx);
+        }
+        let touched = counts.accepted + counts.replaced > 0 || !withdrawn.is_empty();
+        let stands = before == self.history && new_absent.is_empty();
+        let computed = if touched || !stands || self.is_dirty() {
+            let all: Vec<Bar> = held.into_values().collect();
+            let mut absent = history::absent(turn.sql)?;
+            absent.extend(new_absent);
+            (!all.is_empty()).then(|| self.publish_if_new(&all, &absent, turn))
+        } else {
+            Some(Computed::Unchanged)
+        };
+        Ok(Reply::Ingested(Ingested {
+            counts,
+            computed,
+            refetch: None,
+        }))
+    }
+
+    fn put_revisions_on_record(
+        &self,
+        ingest: &Ingest,
+        adjusted: bool,
+        ratio: f64,
+        corrected: &[(Bar, Bar)],
+        withdrawn: &[Bar],
+        turn: &mut Turn<'_>,
+    ) {
+        let (at, provider) = (turn.now, ingest.provider);
+        let corrections = corrected.iter().map(|(old, new)| (*old, Some(*new)));
+        let withdrawn = withdrawn.iter().map(|old| (*old, None));
+        if adjusted
+            && let (Some((first, _)), Some((last, _))) = (corrected.first(), corrected.last())
+        {
+            turn.fx.write(history::revised(&BarRevision::Adjustment {
+                at,
+                provider,
+                from: first.date,
+                to: last.date,
+                bars: u32::try_from(corrected.len()).unwrap_or(u32::MAX),
+                ratio,
+            }));
+        }
+        let corrections = corrections.filter(|_| !adjusted);
+        for (before, after) in corrections.chain(withdrawn).take(MAX_CORRECTIONS) {
+            turn.fx.write(history::revised(&BarRevision::Correction {
+                at,
+                provider,
+                before,
+                after,
+            }));
+        }
+    }
+
+    /// What the feed is to know of the bars held.
+    pub(super) fn supplied(
+        &self,
+        all: &[Bar],
+        absent: &BTreeSet<NaiveDate>,
+        state: RoomState,
+    ) -> RoomState {
+        let last = all.last().map(|bar| bar.date);
+        RoomState {
+            first_bar: all.first().map(|bar| bar.date),
+            last_bar: last,
+            provisional: last.is_some() && last == self.history.provisional,
+            filled: self
+                .history
+                .asked_from
+                .is_some_and(|from| from <= HISTORY_START),
+            missing: missing(all, absent),
+            marks: crate::market::marks::Marks::of(all),
+            ..state
+        }
+    }
+}
+
+/// Whether two bars say the same.
+fn same(a: &Bar, b: &Bar) -> bool {
+    let near = |a: f64, b: f64| (a - b).abs() <= SAME * a.abs().max(b.abs());
+    near(a.open, b.open)
+        && near(a.high, b.high)
+        && near(a.low, b.low)
+        && near(a.close, b.close)
+        && near(a.volume, b.volume)
+}
+
+/// The earliest session between the first and the last bar that is not held and was not asked for
+/// in vain.
+fn missing(all: &[Bar], absent: &BTreeSet<NaiveDate>) -> Option<NaiveDate> {
+    let (first, last) = (all.first()?.date.max(HISTORY_START), all.last()?.date);
+    let mut held = all.iter().map(|bar| bar.date).peekable();
+    calendar::sessions(first, last).find(|session| {
+        while held.next_if(|date| date < session).is_some() {}
+        held.peek() != Some(session) && !absent.contains(session)
+    })
+}
+
+/// The sessions that were asked for and neither came nor are held, but for the newest ones, which
+/// may come late, and those before the first bar.
+fn absent(ingest: &Ingest, held: &BTreeMap<NaiveDate, Bar>, now: Millis) -> Vec<NaiveDate> {
+    let Some(first) = held.keys().next() else {
+        return Vec::new();
+    };
+    let from = ingest.from.max(*first);
+    let to = ingest.to.min(now.date() - PATIENCE);
+    calendar::sessions(from, to)
+        .filter(|session| !held.contains_key(session))
+        .collect()
+}

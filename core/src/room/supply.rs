@@ -1,0 +1,640 @@
+//! How the feed sees to data: what is wanted, who works at it, and how it went.
+//!
+//! Invariant: nothing is marked as done but by what a symbol's room says it has. Errands and claims
+//! only say when to try again.
+
+use std::collections::BTreeSet;
+
+use chrono::{Days, NaiveDate};
+
+use super::call::{
+    Errand, Finished, Grant, Means, Outcome, Page, Plan, Planning, ProviderReport, RoomState,
+    SeriesErrand, SeriesOutcome, Slice, SymbolOutcome, SymbolSupply, WatchlistSource,
+};
+use super::effects::Effects;
+use super::name::RoomName;
+use crate::calendar::{self, HISTORY_START};
+use crate::market::provider::{Provider, Validator};
+use crate::market::series::{Observation, Series};
+use crate::rate::Rate;
+use crate::store::errands::{self, Standing, Target};
+use crate::store::{Sql, SqlError, feed, market, watchlist};
+use crate::symbol::Symbol;
+use crate::time::Millis;
+
+/// Milliseconds.
+const MINUTE: i64 = 60_000;
+
+/// How long a run has what it was handed out, milliseconds.
+const CLAIM: i64 = 5 * MINUTE;
+
+/// How long before a bar is asked for again that was not there, milliseconds.
+const LATE_RETRY: i64 = 10 * MINUTE;
+
+/// The longest wait after failures, milliseconds.
+const MAX_BACKOFF: i64 = 60 * MINUTE;
+
+/// How often a series is looked at, milliseconds: its values come once a day, at no fixed hour.
+const SERIES_EVERY: i64 = 60 * MINUTE;
+
+/// Days of a series that are asked for at first: over a year's percentiles of a 50-day mean.
+const SERIES_DAYS: u64 = 2 * 366;
+
+/// Values of a series that are kept.
+const SERIES_KEPT: usize = 600;
+
+/// Days before the newest bar that are asked for again: what a provider corrects or adjusts shows
+/// there.
+const OVERLAP: Days = Days::new(10);
+
+/// Calls a run makes beside those for symbols and series: plan, finish, the benchmark, who asks.
+const OVERHEAD: u32 = 4;
+
+/// Symbols one run fetches, at most.
+const MAX_FETCHED: usize = 2_000;
+
+/// From which date a symbol's bars are wanted, and from when on.
+fn wanted(
+    state: Option<&RoomState>,
+    fetched_at: Option<Millis>,
+    intraday: i64,
+    now: Millis,
+) -> (NaiveDate, Millis) {
+    let Some((state, last)) = state
+        .filter(|state| state.filled)
+        .and_then(|state| Some((state, state.last_bar?)))
+    else {
+        let again = fetched_at.map_or(Millis(0), |at| at.plus(LATE_RETRY));
+        return (HISTORY_START, again);
+    };
+    let from = state.missing.map_or(last, |missing| missing.min(last));
+    let from = from - OVERLAP;
+    let unconfirmed = state.provisional && calendar::final_at(last) <= now;
+    if last < calendar::newest_due(now) || unconfirmed || state.missing.is_some() {
+        // What was fetched after it was due and did not bring it is not asked for every minute.
+        let due = calendar::final_at(calendar::newest_due(now));
+        let again = fetched_at.filter(|at| *at >= due);
+        return (from, again.map_or(Millis(0), |at| at.plus(LATE_RETRY)));
+    }
+    let ahead = calendar::sessions(now.date(), now.date() + Days::new(14));
+    let next = ahead
+        .filter_map(calendar::session)
+        .find_map(|session| {
+            let end = calendar::final_at(session.date);
+            if end <= now {
+                return None;
+            }
+            let next_look = || match fetched_at {
+                Some(at) if at >= session.open => {
+                    Millis(at.0 - at.0.rem_euclid(MINUTE)).plus(intraday)
+                }
+                Some(_) | None => session.open.plus(intraday),
+            };
+            Some(if intraday == 0 {
+                end
+            } else {
+                next_look().min(end)
+            })
+        })
+        .unwrap_or_else(|| now.plus(MAX_BACKOFF));
+    (from, next)
+}
+
+/// How long to wait after so many failures in a row, milliseconds.
+fn backoff(failures: u32) -> i64 {
+    (MINUTE << failures.saturating_sub(1).min(10)).min(MAX_BACKOFF)
+}
+
+/// The watchlist and whose it is.
+pub(super) fn watched(
+    configured: &[Symbol],
+    sql: &dyn Sql,
+) -> Result<(Vec<Symbol>, WatchlistSource), SqlError> {
+    Ok(match watchlist::own(sql)? {
+        Some(own) => (own, WatchlistSource::Desk),
+        None => {
+            let unique: BTreeSet<&Symbol> = configured.iter().collect();
+            let all = unique.into_iter().cloned().collect();
+            (all, WatchlistSource::Config)
+        }
+    })
+}
+
+fn state(symbol: &Symbol, sql: &dyn Sql) -> Result<Option<RoomState>, SqlError> {
+    let source = feed::source(&RoomName::Symbol(symbol.clone()), sql)?;
+    Ok(source.map(|source| source.state))
+}
+
+/// Hands out what is to be fetched, with a claim on it.
+pub(super) fn hand_out(
+    planning: &Planning,
+    watchlist: &[Symbol],
+    plan: &mut Plan,
+    now: Millis,
+    sql: &dyn Sql,
+    fx: &mut Effects,
+) -> Result<(), SqlError> {
+    let Some(means) = &planning.means else {
+        return Ok(());
+    };
+    let mut budget = means.subrequests.saturating_sub(OVERHEAD);
+    let has = |target: &Target| match target {
+        Target::Symbol(_) => means.providers.iter().any(|it| it.has_bars()),
+        Target::Series(series) => means
+            .providers
+            .iter()
+            .any(|it| series.providers().contains(it)),
+    };
+    let candidates = match &planning.only {
+        Some(only) => named(only, sql)?,
+        None => due(watchlist, has, now, sql, fx)?,
+    };
+    let mut symbols = Vec::new();
+    for standing in candidates {
+        match standing.target.clone() {
+            Target::Series(series) if budget > 0 => {
+                budget -= 1;
+                plan.series
+                    .push(series_errand(series, &standing, now, sql)?);
+                claim(standing, now, fx);
+            }
+            Target::Series(_) => {}
+            Target::Symbol(symbol) => {
+                let state = state(&symbol, sql)?;
+                let intraday = i64::from(means.intraday_minutes) * MINUTE;
+                let fetched_at = standing.fetched_at;
+                let (from, at) = wanted(state.as_ref(), fetched_at, intraday, now);
+                if planning.only.is_none() && at > now {
+                    let due_at = at;
+                    fx.write(Standing { due_at, ..standing }.save());
+                    continue;
+                }
+                let from = if planning.backfill {
+                    HISTORY_START
+                } else {
+                    from
+                };
+                let dirty = state.is_some_and(|state| state.dirty);
+                symbols.push((symbol, from, dirty, standing));
+            }
+        }
+    }
+    let fetching: BTreeSet<&Symbol> = symbols.iter().map(|(symbol, ..)| symbol).collect();
+    let alone = plan
+        .dirty
+        .iter()
+        .filter(|it| !fetching.contains(it))
+        .count();
+    let computing = u32::try_from(alone + plan.look.len()).unwrap_or(u32::MAX);
+    // Two of each: what is fetched, and the room that gets it.
+    let affordable = budget.saturating_sub(computing) / 2;
+    let wanted = u32::try_from(symbols.len()).unwrap_or(u32::MAX);
+    plan.grants = grants(
+        means,
+        wanted.min(affordable),
+        plan.series.len(),
+        now,
+        sql,
+        fx,
+    )?;
+    let granted = plan
+        .grants
+        .iter()
+        .filter(|grant| grant.provider.has_bars())
+        .map(|grant| grant.requests)
+        .fold(0, u32::saturating_add);
+    let most = usize::try_from(affordable.min(granted)).unwrap_or(usize::MAX);
+    let most = most.min(MAX_FETCHED).min(symbols.len());
+    plan.deferred = symbols.len() - most;
+    symbols.truncate(most);
+    for (symbol, from, dirty, standing) in symbols {
+        plan.dirty.retain(|it| *it != symbol);
+        plan.fetch.push(Errand {
+            symbol,
+            from,
+            dirty,
+            validator: standing.validator.clone(),
+        });
+        claim(standing, now, fx);
+    }
+    Ok(())
+}
+
+fn claim(standing: Standing, now: Millis, fx: &mut Effects) {
+    let claimed_until = now.plus(CLAIM);
+    fx.write(
+        Standing {
+            claimed_until,
+            ..standing
+        }
+        .save(),
+    );
+}
+
+/// What somebody asks for by name, due or not.
+fn named(only: &[Symbol], sql: &dyn Sql) -> Result<Vec<Standing>, SqlError> {
+    let unique: BTreeSet<Target> = only.iter().cloned().map(Target::Symbol).collect();
+    let targets: Vec<Target> = unique.into_iter().collect();
+    let mut all = errands::of(&targets, sql)?;
+    let known: BTreeSet<Target> = all.iter().map(|it| it.target.clone()).collect();
+    let new = targets.into_iter().filter(|it| !known.contains(it));
+    all.extend(new.map(Standing::new));
+    Ok(all)
+}
+
+/// What may be tried now: what was never tried before first, then what waits longest.
+fn due(
+    watchlist: &[Symbol],
+    has: impl Fn(&Target) -> bool,
+    now: Millis,
+    sql: &dyn Sql,
+    fx: &mut Effects,
+) -> Result<Vec<Standing>, SqlError> {
+    let symbols = watchlist.iter().cloned().map(Target::Symbol);
+    let targets: Vec<Target> = Series::ALL
+        .into_iter()
+        .map(Target::Series)
+        .chain(symbols)
+        .filter(&has)
+        .collect();
+    let wanted: BTreeSet<&Target> = targets.iter().collect();
+    let (kept, gone): (Vec<_>, Vec<_>) = errands::due(now, sql)?
+        .into_iter()
+        .partition(|it| wanted.contains(&it.target));
+    let gone: Vec<Target> = gone.into_iter().map(|it| it.target).collect();
+    if !gone.is_empty() {
+        fx.write(errands::drop(&gone));
+    }
+    let new = errands::untried(&targets, sql)?.into_iter();
+    let mut all: Vec<Standing> = new.map(Standing::new).collect();
+    for standing in &all {
+        fx.write(standing.save());
+    }
+    // Those that were left the last time have been waiting since then.
+    all.splice(0..0, kept);
+    all.sort_by_key(|it| it.due_at);
+    Ok(all)
+}
+
+fn series_errand(
+    series: Series,
+    standing: &Standing,
+    now: Millis,
+    sql: &dyn Sql,
+) -> Result<SeriesErrand, SqlError> {
+    let held = market::one(series, sql)?;
+    let newest = held.last().map(|(date, _)| *date - OVERLAP);
+    let from = newest.unwrap_or(now.date() - Days::new(SERIES_DAYS));
+    Ok(SeriesErrand {
+        series,
+        from,
+        validator: standing.validator.clone(),
+    })
+}
+
+/// How often each provider may be asked now; what is granted is taken from its rate.
+fn grants(
+    means: &Means,
+    symbols: u32,
+    series: usize,
+    now: Millis,
+    sql: &dyn Sql,
+    fx: &mut Effects,
+) -> Result<Vec<Grant>, SqlError> {
+    let mut grants = Vec::new();
+    for (provider, rate) in means.providers.iter().zip(&means.rates) {
+        let mut standing = errands::provider(*provider, sql)?;
+        if standing.blocked_until > now {
+            continue;
+        }
+        // A history that has to be fetched anew takes a second request.
+        let wanted = if provider.has_bars() {
+            symbols.saturating_mul(2)
+        } else {
+            u32::try_from(series).unwrap_or(u32::MAX)
+        };
+        let requests = match rate {
+            None => wanted,
+            Some(per_minute) => {
+                let rate = Rate::per_minute(*per_minute);
+                let mut taken = 0;
+                while taken < wanted
+                    && let Ok(bucket) = rate.take(standing.bucket, now)
+                {
+                    standing.bucket = bucket;
+                    taken += 1;
+                }
+                fx.write(errands::save_provider(*provider, &standing));
+                taken
+            }
+        };
+        if requests > 0 {
+            grants.push(Grant {
+                provider: *provider,
+                requests,
+            });
+        }
+    }
+    Ok(grants)
+}
+
+/// Keeps what a run tells of what it fetched.
+pub(super) fn settle(
+    finished: &Finished,
+    now: Millis,
+    sql: &dyn Sql,
+    fx: &mut Effects,
+) -> Result<(), SqlError> {
+    let Some(means) = &finished.means else {
+        return Ok(());
+    };
+    let intraday = i64::from(means.intraday_minutes) * MINUTE;
+    let fetched = finished.report.outcomes.iter().filter(|it| it.fetched);
+    for outcome in fetched {
+        let target = Target::Symbol(outcome.symbol.clone());
+        let standing = errands::of(std::slice::from_ref(&target), sql)?.pop();
+        let standing = standing.unwrap_or_else(|| Standing::new(target));
+        let mut after = settled(standing, &told_of_symbol(outcome), now);
+        if after.failures == 0 && after.fetched_at == Some(now) {
+            let state = state(&outcome.symbol, sql)?;
+            after.due_at = wanted(state.as_ref(), Some(now), intraday, now).1;
+        }
+        fx.write(after.save());
+    }
+    for outcome in &finished.report.series {
+        let target = Target::Series(outcome.series);
+        let standing = errands::of(std::slice::from_ref(&target), sql)?.pop();
+        let standing = standing.unwrap_or_else(|| Standing::new(target));
+        let mut after = settled(standing, &told_of_series(outcome), now);
+        if after.failures == 0 && after.fetched_at == Some(now) {
+            after.due_at = now.plus(SERIES_EVERY);
+        }
+        fx.write(after.save());
+        if !outcome.values.is_empty() {
+            let held = market::one(outcome.series, sql)?;
+            let all = merged(held, &outcome.values);
+            fx.write(market::save(outcome.series, &all));
+        }
+    }
+    for report in &finished.providers {
+        let standing = judged(report, now, sql)?;
+        fx.write(errands::save_provider(report.provider, &standing));
+    }
+    if let Some(closes) = &finished.benchmark {
+        fx.write(market::save_benchmark(closes));
+    }
+    Ok(())
+}
+
+/// What an outcome means for the next try.
+struct Told<'a> {
+    outcome: Outcome,
+    provider: Option<Provider>,
+    error: Option<&'a str>,
+    validator: Option<&'a Validator>,
+}
+
+fn told_of_symbol(outcome: &SymbolOutcome) -> Told<'_> {
+    Told {
+        outcome: outcome.outcome,
+        provider: outcome.provider,
+        error: outcome.error.as_deref(),
+        validator: outcome.validator.as_ref(),
+    }
+}
+
+fn told_of_series(outcome: &SeriesOutcome) -> Told<'_> {
+    Told {
+        outcome: outcome.outcome,
+        provider: outcome.provider,
+        error: outcome.error.as_deref(),
+        validator: outcome.validator.as_ref(),
+    }
+}
+
+fn settled(standing: Standing, told: &Told<'_>, now: Millis) -> Standing {
+    let claimed_until = Millis(0);
+    if told.outcome == Outcome::Deferred {
+        return Standing {
+            claimed_until,
+            ..standing
+        };
+    }
+    // Who had nothing of use is not named; its bars may have been computed all the same.
+    let Some(provider) = told.provider else {
+        let failures = standing.failures.saturating_add(1);
+        return Standing {
+            claimed_until,
+            failures,
+            due_at: now.plus(backoff(failures)),
+            error: told.error.map(str::to_owned),
+            ..standing
+        };
+    };
+    Standing {
+        claimed_until,
+        failures: 0,
+        error: None,
+        provider: Some(provider),
+        fetched_at: Some(now),
+        validator: told.validator.cloned(),
+        ..standing
+    }
+}
+
+/// Those held and those that came; of a date that is in both, what came.
+pub(super) fn merged(held: Vec<Observation>, came: &[Observation]) -> Vec<Observation> {
+    let mut all: std::collections::BTreeMap<NaiveDate, f64> = held.into_iter().collect();
+    all.extend(came.iter().copied());
+    let skip = all.len().saturating_sub(SERIES_KEPT);
+    all.into_iter().skip(skip).collect()
+}
+
+fn judged(
+    report: &ProviderReport,
+    now: Millis,
+    sql: &dyn Sql,
+) -> Result<errands::ProviderStanding, SqlError> {
+    let mut standing = errands::provider(report.provider, sql)?;
+    if report.outage {
+        standing.failures = standing.failures.saturating_add(1);
+        let wait = report.retry_after.unwrap_or(backoff(standing.failures));
+        standing.blocked_until = standing.blocked_until.max(now.plus(wait));
+    } else if report.answered {
+        standing.failures = 0;
+        standing.blocked_until = Millis(0);
+    }
+    Ok(standing)
+}
+
+/// What is known of symbols' data, by name.
+pub(super) fn list(
+    configured: &[Symbol],
+    fetching: bool,
+    page: Page,
+    now: Millis,
+    sql: &dyn Sql,
+) -> Result<(Slice<SymbolSupply>, WatchlistSource), SqlError> {
+    let (watchlist, source) = watched(configured, sql)?;
+    let watched: BTreeSet<&Symbol> = watchlist.iter().collect();
+    let known = feed::sources_after(None, u32::MAX, sql)?;
+    let all: BTreeSet<&Symbol> = known.iter().chain(&watchlist).collect();
+    let shown = usize::try_from(page.cursor.unwrap_or(0)).unwrap_or(usize::MAX);
+    let limit = page.limit as usize;
+    let mut items = Vec::new();
+    for symbol in all.iter().skip(shown).take(limit) {
+        let fetched = fetching && watched.contains(*symbol);
+        let target = Target::Symbol((*symbol).clone());
+        let standing = errands::of(std::slice::from_ref(&target), sql)?.pop();
+        let standing = standing.unwrap_or_else(|| Standing::new(target));
+        let state = state(symbol, sql)?.unwrap_or_default();
+        items.push(supply(
+            symbol,
+            watched.contains(*symbol),
+            fetched,
+            &state,
+            standing,
+            now,
+        ));
+    }
+    let end = shown.saturating_add(items.len());
+    let next = (end < all.len()).then(|| i64::try_from(end).unwrap_or(i64::MAX));
+    Ok((Slice { items, next }, source))
+}
+
+fn supply(
+    symbol: &Symbol,
+    watched: bool,
+    fetched: bool,
+    state: &RoomState,
+    standing: Standing,
+    now: Millis,
+) -> SymbolSupply {
+    let due = calendar::newest_due(now);
+    let age = |last: NaiveDate| (now.0 - calendar::final_at(last).0).max(0) / 1000;
+    let start = (fetched && !state.filled).then_some(HISTORY_START);
+    SymbolSupply {
+        symbol: symbol.clone(),
+        watched,
+        first_bar: state.first_bar,
+        last_bar: state.last_bar,
+        provisional: state.provisional,
+        due,
+        stale: state.last_bar.is_none_or(|last| last < due),
+        data_age: state.last_bar.map(age),
+        provider: standing.provider,
+        fetched_at: standing.fetched_at,
+        next_fetch_at: fetched.then(|| standing.due_at.max(standing.claimed_until).max(now)),
+        failures: standing.failures,
+        error: standing.error,
+        missing_from: state.missing.or(start),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Millis {
+        Millis::parse(text).expect("a time")
+    }
+
+    fn date(text: &str) -> NaiveDate {
+        text.parse().expect("a date")
+    }
+
+    fn held(last: &str, provisional: bool) -> RoomState {
+        RoomState {
+            version: 1,
+            filled: true,
+            first_bar: Some(HISTORY_START),
+            last_bar: Some(date(last)),
+            provisional,
+            ..RoomState::default()
+        }
+    }
+
+    const FIVE: i64 = 5 * MINUTE;
+
+    #[test]
+    fn a_symbol_without_history_is_wanted_from_the_start() {
+        let now = at("2026-11-20T12:00:00Z");
+        assert_eq!(wanted(None, None, FIVE, now), (HISTORY_START, Millis(0)));
+        let sent = RoomState {
+            filled: false,
+            ..held("2026-11-19", false)
+        };
+        assert_eq!(wanted(Some(&sent), None, FIVE, now).0, HISTORY_START);
+    }
+
+    #[test]
+    fn a_due_bar_is_wanted_at_once_and_asked_for_again_when_it_is_late() {
+        let now = at("2026-11-20T22:00:00Z");
+        let state = held("2026-11-19", false);
+        let before = Some(at("2026-11-20T21:59:00Z"));
+        assert_eq!(
+            wanted(Some(&state), before, FIVE, now),
+            (date("2026-11-09"), Millis(0))
+        );
+        let asked = Some(at("2026-11-20T22:00:00Z"));
+        let (_, again) = wanted(Some(&state), asked, FIVE, now.plus(MINUTE));
+        assert_eq!(again, now.plus(LATE_RETRY));
+    }
+
+    #[test]
+    fn a_provisional_bar_is_confirmed_once_it_is_final() {
+        let state = held("2026-11-20", true);
+        let looked = Some(at("2026-11-20T21:55:03Z"));
+        let before = at("2026-11-20T21:56:00Z");
+        let confirmed = at("2026-11-20T22:00:00Z");
+        assert_eq!(wanted(Some(&state), looked, FIVE, before).1, confirmed);
+        assert_eq!(wanted(Some(&state), looked, FIVE, confirmed).1, Millis(0));
+    }
+
+    #[test]
+    fn a_session_under_way_is_looked_at_every_few_minutes() {
+        let state = held("2026-11-19", false);
+        let open = at("2026-11-20T14:30:00Z");
+        let night = Some(at("2026-11-19T22:00:07Z"));
+        // Before the session, a few minutes after it opens; then by the minute, not by the second.
+        assert_eq!(
+            wanted(Some(&state), night, FIVE, open.plus(-1)).1,
+            open.plus(FIVE)
+        );
+        let looked = Some(at("2026-11-20T15:00:07Z"));
+        let now = at("2026-11-20T15:01:00Z");
+        let next = at("2026-11-20T15:05:00Z");
+        assert_eq!(
+            wanted(Some(&held("2026-11-20", true)), looked, FIVE, now).1,
+            next
+        );
+        // Without looks in between, at its end.
+        let end = at("2026-11-20T22:00:00Z");
+        assert_eq!(wanted(Some(&state), looked, 0, now).1, end);
+        // On a holiday and a weekend there is nothing to be looked at.
+        let friday = held("2026-11-20", false);
+        let saturday = at("2026-11-21T15:00:00Z");
+        let monday = at("2026-11-23T14:35:00Z");
+        assert_eq!(wanted(Some(&friday), None, FIVE, saturday).1, monday);
+    }
+
+    #[test]
+    fn a_gap_is_wanted_with_the_days_around_it() {
+        let now = at("2026-11-21T12:00:00Z");
+        let state = RoomState {
+            missing: Some(date("2024-05-06")),
+            ..held("2026-11-20", false)
+        };
+        assert_eq!(
+            wanted(Some(&state), None, FIVE, now),
+            (date("2024-04-26"), Millis(0))
+        );
+    }
+
+    #[test]
+    fn failures_wait_longer_each_time_up_to_an_hour() {
+        let waits: Vec<i64> = (1..=8).map(|n| backoff(n) / MINUTE).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(backoff(u32::MAX), MAX_BACKOFF);
+    }
+}
