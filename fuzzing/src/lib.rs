@@ -4,6 +4,7 @@
 
 mod decoders;
 mod http;
+mod market;
 mod sockets;
 
 /// A parser's name, as in `corpus/`, and what is done with it.
@@ -18,6 +19,7 @@ pub const TARGETS: &[Target] = &[
     ("config", decoders::config),
     ("follower", sockets::follower),
     ("keys", decoders::keys),
+    ("market", market::market),
     ("names", decoders::names),
     ("request", http::request),
     ("room", sockets::room),
