@@ -120,7 +120,6 @@ fn carry_out(config: &Arc<Config>, name: RunName, plan: Plan, started_at: Millis
         id: name.id,
         cron: name.cron,
         started_at,
-        stale: plan.stale,
         deferred: plan.deferred,
         ..RunReport::default()
     };

@@ -196,13 +196,7 @@ impl Feed {
         let known = feed::known(&watchlist, sql)?;
         let unknown = watchlist.iter().filter(|symbol| !known.contains(symbol));
         let unknown: Vec<Symbol> = unknown.cloned().collect();
-        plan.stale = feed::stale(calendar::newest_due(now), MAX_STALE.into(), sql)?;
-        plan.stale.extend(unknown.iter().map(|symbol| Stale {
-            symbol: symbol.clone(),
-            last_bar: None,
-        }));
-        plan.stale.sort_by(|a, b| a.symbol.cmp(&b.symbol));
-        plan.stale.truncate(MAX_STALE as usize);
+        plan.stale = stale(&unknown, now, sql)?;
         // Of what the feed has not heard, it cannot know when it was last looked at.
         if planning.only.is_none() && now.0.rem_euclid(LOOK_AFTER) < MINUTE {
             plan.look.extend(unknown);
@@ -232,6 +226,13 @@ impl Feed {
     ) -> Result<Reply, SqlError> {
         supply::settle(&finished, now, sql, fx)?;
         let report = &mut finished.report;
+        let (watchlist, _) = supply::watched(&finished.watchlist, sql)?;
+        let known = feed::known(&watchlist, sql)?;
+        let unknown: Vec<Symbol> = watchlist
+            .into_iter()
+            .filter(|it| !known.contains(it))
+            .collect();
+        report.stale = stale(&unknown, now, sql)?;
         report.city = Some(self.city.clone());
         report.ended_at = Some(now);
         report.duration_ms = Some((now.0 - report.started_at.0).max(0));
@@ -317,6 +318,18 @@ impl Feed {
         fx.write(feed::save_city(&self.city, None));
         Ok(changed)
     }
+}
+
+/// Whose due bar is missing, with those of whom nothing was ever heard.
+fn stale(unknown: &[Symbol], now: Millis, sql: &dyn Sql) -> Result<Vec<Stale>, SqlError> {
+    let mut all = feed::stale(calendar::newest_due(now), MAX_STALE.into(), sql)?;
+    all.extend(unknown.iter().map(|symbol| Stale {
+        symbol: symbol.clone(),
+        last_bar: None,
+    }));
+    all.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+    all.truncate(MAX_STALE as usize);
+    Ok(all)
 }
 
 fn retire_ancestors(push: &Push, fx: &mut Effects) {

@@ -146,7 +146,7 @@ pub(super) fn hand_out(
             .any(|it| series.providers().contains(it)),
     };
     let candidates = match &planning.only {
-        Some(only) => named(only, sql)?,
+        Some(only) => standings(only.iter().cloned().map(Target::Symbol), sql)?,
         None => due(watchlist, has, now, sql, fx)?,
     };
     let mut symbols = Vec::new();
@@ -231,9 +231,12 @@ fn claim(standing: Standing, now: Millis, fx: &mut Effects) {
     );
 }
 
-/// What somebody asks for by name, due or not.
-fn named(only: &[Symbol], sql: &dyn Sql) -> Result<Vec<Standing>, SqlError> {
-    let unique: BTreeSet<Target> = only.iter().cloned().map(Target::Symbol).collect();
+/// How these stand, what was never tried included.
+fn standings(
+    targets: impl IntoIterator<Item = Target>,
+    sql: &dyn Sql,
+) -> Result<Vec<Standing>, SqlError> {
+    let unique: BTreeSet<Target> = targets.into_iter().collect();
     let targets: Vec<Target> = unique.into_iter().collect();
     let mut all = errands::of(&targets, sql)?;
     let known: BTreeSet<Target> = all.iter().map(|it| it.target.clone()).collect();
@@ -242,7 +245,7 @@ fn named(only: &[Symbol], sql: &dyn Sql) -> Result<Vec<Standing>, SqlError> {
     Ok(all)
 }
 
-/// What may be tried now: what was never tried before first, then what waits longest.
+/// What may be tried now and nobody works at, what waits longest first.
 fn due(
     watchlist: &[Symbol],
     has: impl Fn(&Target) -> bool,
@@ -251,28 +254,15 @@ fn due(
     fx: &mut Effects,
 ) -> Result<Vec<Standing>, SqlError> {
     let symbols = watchlist.iter().cloned().map(Target::Symbol);
-    let targets: Vec<Target> = Series::ALL
-        .into_iter()
-        .map(Target::Series)
-        .chain(symbols)
-        .filter(&has)
-        .collect();
-    let wanted: BTreeSet<&Target> = targets.iter().collect();
-    let (kept, gone): (Vec<_>, Vec<_>) = errands::due(now, sql)?
-        .into_iter()
-        .partition(|it| wanted.contains(&it.target));
-    let gone: Vec<Target> = gone.into_iter().map(|it| it.target).collect();
-    if !gone.is_empty() {
-        fx.write(errands::drop(&gone));
+    let series = Series::ALL.into_iter().map(Target::Series);
+    let targets: Vec<Target> = series.chain(symbols).filter(has).collect();
+    let others = errands::others(&targets, sql)?;
+    if !others.is_empty() {
+        fx.write(errands::drop(&others));
     }
-    let new = errands::untried(&targets, sql)?.into_iter();
-    let mut all: Vec<Standing> = new.map(Standing::new).collect();
-    for standing in &all {
-        fx.write(standing.save());
-    }
-    // Those that were left the last time have been waiting since then.
-    all.splice(0..0, kept);
-    all.sort_by_key(|it| it.due_at);
+    let mut all = standings(targets, sql)?;
+    all.retain(|it| it.due_at <= now && it.claimed_until <= now);
+    all.sort_by(|a, b| (a.due_at, &a.target).cmp(&(b.due_at, &b.target)));
     Ok(all)
 }
 

@@ -136,21 +136,6 @@ fn standing(row: &Row) -> Result<Standing, SqlError> {
     })
 }
 
-/// What may be tried now and nobody works at, the one that waits longest first.
-///
-/// # Errors
-/// [`SqlError`] from the database.
-pub fn due(now: Millis, sql: &dyn Sql) -> Result<Vec<Standing>, SqlError> {
-    let rows = sql.query(
-        &format!(
-            "SELECT {COLUMNS} FROM errands WHERE due_at <= ? AND claimed_until <= ? \
-             ORDER BY due_at, name"
-        ),
-        &[now.0.into(), now.0.into()],
-    )?;
-    rows.iter().map(standing).collect()
-}
-
 /// How these stand, in the order of their names; what was never tried is not among them.
 ///
 /// # Errors
@@ -166,14 +151,13 @@ pub fn of(targets: &[Target], sql: &dyn Sql) -> Result<Vec<Standing>, SqlError> 
     rows.iter().map(standing).collect()
 }
 
-/// Those of `targets` that were never tried, in the order of their names.
+/// What was fetched and is none of `targets`.
 ///
 /// # Errors
 /// [`SqlError`] from the database.
-pub fn untried(targets: &[Target], sql: &dyn Sql) -> Result<Vec<Target>, SqlError> {
+pub fn others(targets: &[Target], sql: &dyn Sql) -> Result<Vec<Target>, SqlError> {
     let rows = sql.query(
-        "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT name FROM errands) \
-         ORDER BY value",
+        "SELECT name FROM errands WHERE name NOT IN (SELECT value FROM json_each(?))",
         &[names(targets)],
     )?;
     let target = |row: &Row| {

@@ -102,7 +102,6 @@ const FEED_5: Step = &[
     "CREATE TABLE errands (name TEXT PRIMARY KEY, due_at INTEGER NOT NULL, \
      claimed_until INTEGER NOT NULL, failures INTEGER NOT NULL, error TEXT, provider TEXT, \
      fetched_at INTEGER, validator TEXT) STRICT, WITHOUT ROWID",
-    "CREATE INDEX errands_due ON errands (due_at, name)",
     // What is left of a provider's rate, and until when it is left alone.
     "CREATE TABLE providers (name TEXT PRIMARY KEY, full_at INTEGER NOT NULL, \
      blocked_until INTEGER NOT NULL, failures INTEGER NOT NULL) STRICT, WITHOUT ROWID",

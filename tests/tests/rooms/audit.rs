@@ -461,10 +461,11 @@ fn make_older(world: &mut World, room: &str, schema: &str, tables: &[&str]) {
         .map(|(name, _)| format!("DROP TABLE {name}"))
         .collect();
     assert!(statements.contains(&"DROP TABLE audit".to_owned()));
-    let columns = NEWER_COLUMNS.iter().filter(|(table, _)| tables.contains(table));
-    statements.extend(columns.map(|(table, column)| {
-        format!("ALTER TABLE {table} DROP COLUMN {column}")
-    }));
+    let columns = NEWER_COLUMNS
+        .iter()
+        .filter(|(table, _)| tables.contains(table));
+    statements
+        .extend(columns.map(|(table, column)| format!("ALTER TABLE {table} DROP COLUMN {column}")));
     statements.push("DELETE FROM meta WHERE key = 'audit'".to_owned());
     statements.push(format!(
         "UPDATE meta SET value = '{schema}' WHERE key = 'schema'"
