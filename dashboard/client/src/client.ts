@@ -92,7 +92,7 @@ class Client implements SignalroomClient {
     this.#WebSocket = options.WebSocket ?? globalThis.WebSocket;
     this.#clock = options.clock ?? realClock;
     this.#random = options.random ?? Math.random;
-    this.#filter = new Filter(options.symbols, options.city);
+    this.#filter = new Filter(options.symbols, options);
     this.#ask = asker({
       origin: this.#origin,
       token: this.#token,
@@ -195,12 +195,22 @@ class Client implements SignalroomClient {
   }
 
   subscribeToCityState(): void {
-    this.#filter.city = true;
+    this.#filter.topics.add("city");
     this.#narrow();
   }
 
   unsubscribeFromCityState(): void {
-    this.#filter.city = false;
+    this.#filter.topics.delete("city");
+    this.#narrow();
+  }
+
+  subscribeToMarket(): void {
+    this.#filter.topics.add("market");
+    this.#narrow();
+  }
+
+  unsubscribeFromMarket(): void {
+    this.#filter.topics.delete("market");
     this.#narrow();
   }
 

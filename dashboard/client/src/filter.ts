@@ -10,15 +10,32 @@ const NOTHING = "-";
 
 type Told = { [T in keyof ClientMessageData]: [T, ClientMessageData[T]] }[keyof ClientMessageData];
 
-/** The symbols, undefined for all, and whether the city state is followed. */
+/** What can be followed beside symbols, and the messages that say so. */
+const TOPICS = {
+  city: ["subscribe_city_state", "unsubscribe_city_state"],
+  market: ["subscribe_market", "unsubscribe_market"],
+} as const;
+
+/** The desk's mood and the market's. */
+export type Topic = keyof typeof TOPICS;
+
+const topics = Object.keys(TOPICS) as Topic[];
+
+/** The symbols, undefined for all, and the topics that are followed. */
 export class Filter {
-  city: boolean;
+  readonly topics: Set<Topic>;
   #symbols: Set<string> | undefined;
   /** What the server of the open socket knows. */
-  #told: { symbols: Set<string> | undefined; city: boolean } = { symbols: undefined, city: false };
+  #told: { symbols: Set<string> | undefined; topics: Set<Topic> } = {
+    symbols: undefined,
+    topics: new Set(),
+  };
 
-  constructor(symbols: string[] | undefined, city = false) {
-    this.city = city;
+  constructor(
+    symbols: string[] | undefined,
+    followed: { [T in Topic]?: boolean | undefined } = {},
+  ) {
+    this.topics = new Set(topics.filter((topic) => followed[topic]));
     if (symbols) {
       this.#symbols = new Set();
       this.follow(symbols);
@@ -56,25 +73,27 @@ export class Filter {
       case "subscribe_all":
         this.followAll();
         return true;
-      case "subscribe_city_state":
-      case "unsubscribe_city_state":
-        this.city = type === "subscribe_city_state";
-        return true;
-      default:
-        return false;
     }
+    for (const topic of topics) {
+      const [follow, leave] = TOPICS[topic];
+      if (type === follow) this.topics.add(topic);
+      else if (type === leave) this.topics.delete(topic);
+      else continue;
+      return true;
+    }
+    return false;
   }
 
   /** Writes itself into a socket's address. */
   write(query: URLSearchParams): void {
     if (this.#symbols) query.set("symbols", [...this.#symbols].join() || NOTHING);
-    if (this.city) query.set("topics", "city");
+    if (this.topics.size) query.set("topics", [...this.topics].join());
     this.#tell();
   }
 
   /** What the open socket's server has to be told. */
   changes(): Told[] {
-    const { symbols, city } = this.#told;
+    const { symbols, topics: told } = this.#told;
     const changes: Told[] = [];
     if (!this.#symbols) {
       if (symbols) changes.push(["subscribe_all", {}]);
@@ -85,15 +104,19 @@ export class Filter {
       if (gone.length) changes.push(["unsubscribe_symbol", { symbols: gone }]);
       if (come.length) changes.push(["subscribe_symbol", { symbols: come }]);
     }
-    if (city !== this.city) {
-      changes.push([this.city ? "subscribe_city_state" : "unsubscribe_city_state", {}]);
+    for (const topic of topics) {
+      const follows = this.topics.has(topic);
+      if (told.has(topic) !== follows) changes.push([TOPICS[topic][follows ? 0 : 1], {}]);
     }
     this.#tell();
     return changes;
   }
 
   #tell(): void {
-    this.#told = { symbols: this.#symbols && new Set(this.#symbols), city: this.city };
+    this.#told = {
+      symbols: this.#symbols && new Set(this.#symbols),
+      topics: new Set(this.topics),
+    };
   }
 }
 

@@ -23,6 +23,11 @@ const orNull =
   (check: Check): Check =>
   (value) =>
     value === null || check(value);
+/** What an earlier version of the server does not know of. */
+const maybe =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
 const listOf =
   (check: Check): Check =>
   (value) =>
@@ -54,6 +59,24 @@ const signal = shape({
   recommendation: shape({ suggested: text, unslug: number, fear: number, logic: text }),
   awaiting_approval: flag,
   approval: orNull(approval),
+  provisional: maybe(flag),
+  stale: maybe(flag),
+});
+const market = shape({
+  score: orNull(number),
+  label: orNull(text),
+  as_of: orNull(text),
+  updated_at: orNull(text),
+  components: listOf(
+    shape({
+      name: text,
+      score: orNull(number),
+      value: orNull(number),
+      as_of: orNull(text),
+      source: text,
+      missing: orNull(text),
+    }),
+  ),
 });
 const city = shape({
   city_state: orNull(text),
@@ -74,7 +97,7 @@ const checks: Record<MessageType, Check> = {
     ping_interval_ms: whole,
     reconnect_window_ms: whole,
   }),
-  snapshot: shape({ signals: listOf(signal), city: orNull(city) }),
+  snapshot: shape({ signals: listOf(signal), city: orNull(city), market: maybe(orNull(market)) }),
   resumed: shape({ recovered: flag, count: whole }),
   new_signal: signal,
   approval_notification: approval,
@@ -84,6 +107,9 @@ const checks: Record<MessageType, Check> = {
   unsubscription_confirmed: confirmation,
   city_state_subscription_confirmed: anything,
   city_state_unsubscription_confirmed: anything,
+  market_update: market,
+  market_subscription_confirmed: anything,
+  market_unsubscription_confirmed: anything,
   token_expiring: expiry,
   authenticated: expiry,
   error: shape({ code: text, message: text }),

@@ -159,7 +159,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The market's mood */
+        /**
+         * The market's mood: Fear & Greed
+         * @description `docs/market.md` says how it is made.
+         */
         get: operations["get_market_fear_greed"];
         put?: never;
         post?: never;
@@ -210,10 +213,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Past runs */
+        /**
+         * Past runs, newest first
+         * @description Runs that had nothing to do are kept for an hour.
+         */
         get: operations["get_runs"];
         put?: never;
-        /** A scheduled run now */
+        /**
+         * A scheduled run now
+         * @description What is due is fetched, kept and computed. With `symbols` only these, whether or not they are due; with `backfill` their whole history.
+         */
         post: operations["post_runs"];
         delete?: never;
         options?: never;
@@ -336,11 +345,37 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The watchlist */
+        /**
+         * The watchlist, and what is known of each symbol's data
+         * @description The watchlist's symbols, and all others that bars were sent of.
+         */
         get: operations["get_symbols"];
-        put?: never;
+        /** Sets the watchlist */
+        put: operations["put_symbols"];
         post?: never;
-        delete?: never;
+        /** Returns to the configured watchlist */
+        delete: operations["delete_symbols"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/symbols/{symbol}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Puts a symbol on the watchlist
+         * @description It gets its history with the next run.
+         */
+        put: operations["put_symbols_symbol"];
+        post?: never;
+        /** Takes a symbol off the watchlist; its data stay */
+        delete: operations["delete_symbols_symbol"];
         options?: never;
         head?: never;
         patch?: never;
@@ -360,6 +395,23 @@ export interface paths {
          * @description A row that is no bar is rejected and the others are stored; of several rows of one date the first counts. A CSV header that cannot be used is rejected as line 1, and nothing is stored.
          */
         put: operations["put_symbols_symbol_bars"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/symbols/{symbol}/revisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What providers changed of bars that were held, newest first */
+        get: operations["get_symbols_symbol_revisions"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -685,6 +737,45 @@ export interface components {
             /** @description Where the next page starts; null on the last. */
             next_cursor: string | null;
         };
+        /** @description A change of bars that were held: a provider corrected them. */
+        BarRevision: {
+            after: components["schemas"]["Bar"] | null;
+            /** @description When it was found. */
+            at: components["schemas"]["Time"];
+            /** @description What was held. */
+            before: components["schemas"]["Bar"];
+            /** @enum {string} */
+            kind: "correction";
+            /** @description Whose it is. */
+            provider: components["schemas"]["Provider"];
+        } | {
+            /** @description When it was found. */
+            at: components["schemas"]["Time"];
+            /**
+             * Format: int32
+             * @description How many changed.
+             */
+            bars: number;
+            /**
+             * Format: date
+             * @description The first bar that changed.
+             */
+            from: string;
+            /** @enum {string} */
+            kind: "adjustment";
+            /** @description Whose it is. */
+            provider: components["schemas"]["Provider"];
+            /**
+             * Format: double
+             * @description The first bar's close now, over what it was.
+             */
+            ratio: number;
+            /**
+             * Format: date
+             * @description The last bar that changed.
+             */
+            to: string;
+        };
         /** @description The answer to the bare text `ping`: the log's newest `seq`. It has no time. */
         BarePong: {
             data: components["schemas"]["Position"];
@@ -755,6 +846,14 @@ export interface components {
             data?: Record<string, never>;
             /** @constant */
             type: "unsubscribe_city_state";
+        } | {
+            data?: Record<string, never>;
+            /** @constant */
+            type: "subscribe_market";
+        } | {
+            data?: Record<string, never>;
+            /** @constant */
+            type: "unsubscribe_market";
         } | {
             data?: {
                 /** @description Comes back as `echo`. */
@@ -834,6 +933,60 @@ export interface components {
             status: "ok";
             version: string;
         };
+        /**
+         * @description What the score is called.
+         * @enum {string}
+         */
+        Label: "Fear" | "Neutral" | "Greed";
+        /** @description The market's mood and when it was found. */
+        Market: components["schemas"]["MarketMood"] & {
+            updated_at: components["schemas"]["Time"] | null;
+        };
+        /** @description One part of the market's mood. */
+        MarketComponent: {
+            /**
+             * Format: date
+             * @description The date of its newest value, also where that is too old; null if there is none.
+             */
+            as_of: string | null;
+            /** @description Why it is missing; null if it is not. */
+            missing: string | null;
+            /** @description Which. */
+            name: components["schemas"]["MarketComponentName"];
+            /**
+             * Format: double
+             * @description 0..100, 100 being greed; null if missing.
+             */
+            score: number | null;
+            /** @description Where its values come from. */
+            source: string;
+            /**
+             * Format: double
+             * @description What is ranked, in its own unit; null if missing.
+             */
+            value: number | null;
+        };
+        /**
+         * @description The parts of the market's mood.
+         * @enum {string}
+         */
+        MarketComponentName: "momentum" | "strength" | "breadth" | "put_call" | "junk_bond_demand" | "volatility" | "safe_haven";
+        /** @description The market's mood. */
+        MarketMood: {
+            /**
+             * Format: date
+             * @description The newest date of the components that the score is made of.
+             */
+            as_of: string | null;
+            /** @description All seven, in a fixed order. */
+            components: components["schemas"]["MarketComponent"][];
+            label: components["schemas"]["Label"] | null;
+            /**
+             * Format: double
+             * @description 0..100, 100 being greed; null with fewer than four components.
+             */
+            score: number | null;
+        };
         /** @description An engine or a component without a value, and why. */
         Missing: {
             /** @description The reason: a slug of an engine, or a short text. */
@@ -841,6 +994,11 @@ export interface components {
             /** @description `unslug`, `fear`, `market_flow` or the name of a fear component. */
             what: string;
         };
+        /**
+         * @description What became of a symbol in a run.
+         * @enum {string}
+         */
+        Outcome: "new" | "unchanged" | "insufficient_history" | "failed" | "deferred";
         /** @description The answer to a JSON ping. */
         Pong: {
             /** @description What the client sent as `timestamp`. */
@@ -881,6 +1039,11 @@ export interface components {
             /** @enum {string} */
             type: "/problems/invalid" | "/problems/unauthorized" | "/problems/forbidden" | "/problems/not-found" | "/problems/method-not-allowed" | "/problems/no-signal" | "/problems/insufficient-history" | "/problems/already-decided" | "/problems/stale-signal" | "/problems/too-large" | "/problems/unsupported-media-type" | "/problems/timeout" | "/problems/rate-limited" | "/problems/busy" | "/problems/not-implemented" | "/problems/misconfigured" | "/problems/internal";
         };
+        /**
+         * @description Who can be asked.
+         * @enum {string}
+         */
+        Provider: "yahoo" | "stooq" | "tiingo" | "fred" | "cboe";
         /** @description What the scores suggest. */
         Recommendation: {
             /**
@@ -915,6 +1078,12 @@ export interface components {
             /** @description Whether everything missed came before this message. */
             recovered: boolean;
         };
+        RevisionList: {
+            /** @description Where the next page starts; null on the last. */
+            next_cursor: string | null;
+            /** @description The changes. */
+            revisions: components["schemas"]["BarRevision"][];
+        };
         RevokeRequest: {
             /** @description Why, for the record. */
             reason?: string | null;
@@ -948,32 +1117,82 @@ export interface components {
             /** @description `feed`, or `symbol/` and the symbol. */
             room: string;
         };
-        /** @description What a run did. */
+        RunList: {
+            /** @description Where the next page starts; null on the last. */
+            next_cursor: string | null;
+            /** @description The runs. */
+            runs: components["schemas"]["RunReport"][];
+        };
+        /** @description A run's report. */
         RunReport: {
             city: components["schemas"]["City"] | null;
             /** @description What started it. */
             cron: string;
-            /** @description Symbols that could not be looked at; the next run does. */
+            /** @description Symbols that are due and are left for the next run. */
+            deferred: number;
+            /**
+             * Format: int64
+             * @description How long it took, milliseconds.
+             */
+            duration_ms: number | null;
+            ended_at: components["schemas"]["Time"] | null;
+            /** @description Symbols whose rooms could not be asked; the next run does. */
             failed: components["schemas"]["Symbol"][];
+            /** @description Symbols whose bars were asked for and came. */
+            fetched: number;
+            /** @description Its name. */
+            id: string;
             /** @description Symbols with bars, but no score. */
             insufficient_history: number;
             /** @description Symbols with a new signal or revision. */
             new: number;
+            /** @description What became of each symbol. */
+            outcomes: components["schemas"]["SymbolOutcome"][];
             /** @description Rooms whose alarm had not come: what they owed is on its way now. */
             overdue: string[];
-            /** @description Symbols looked at. */
+            /** @description Symbols computed. */
             planned: number;
-            /** @description Symbols whose newest bar is over five days old, at most 100. */
+            /** @description What became of each series. */
+            series: components["schemas"]["SeriesOutcome"][];
+            /** @description Symbols whose due bar is missing, at most 100. */
             stale: components["schemas"]["Stale"][];
+            /** @description When it began. */
+            started_at: components["schemas"]["Time"];
             /** @description Symbols whose signal stays. */
             unchanged: number;
+            /** @description Symbols whose bars were asked for in vain; tried again later. */
+            unfetched: number;
         };
         RunRequest: {
+            /** @description Whether the whole history of `symbols` is wanted. */
+            backfill?: boolean | null;
             /**
              * @description What the report calls the run's cause.
              * @default manual
              */
             cron: string | null;
+            /** @description Only these symbols. */
+            symbols?: string[] | null;
+        };
+        /**
+         * @description A daily series.
+         * @enum {string}
+         */
+        Series: "vix" | "high_yield_spread" | "yield_curve" | "ten_year" | "put_call";
+        /** @description One series' line of a run's report. */
+        SeriesOutcome: {
+            /**
+             * Format: int64
+             * @description How long it took, milliseconds.
+             */
+            duration_ms: number;
+            /** @description Whoever was asked in vain, and why. */
+            error: string | null;
+            /** @description `new`, `unchanged`, `failed` or `deferred`. */
+            outcome: components["schemas"]["Outcome"];
+            provider: components["schemas"]["Provider"] | null;
+            /** @description Which. */
+            series: components["schemas"]["Series"];
         };
         /** @description What a socket tells. `timestamp` is of an event (it has a `seq`) the time of its commit, else the time of sending. With `signalroom.v1` a frame may be an array of messages. Other types and members may come. */
         ServerMessage: {
@@ -1036,6 +1255,21 @@ export interface components {
             /** @constant */
             type: "city_state_unsubscription_confirmed";
         } | {
+            data: components["schemas"]["Market"];
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "market_update";
+        } | {
+            data: Record<string, never>;
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "market_subscription_confirmed";
+        } | {
+            data: Record<string, never>;
+            timestamp: components["schemas"]["Time"];
+            /** @constant */
+            type: "market_unsubscription_confirmed";
+        } | {
             data: components["schemas"]["Expiry"];
             timestamp: components["schemas"]["Time"];
             /** @constant */
@@ -1070,12 +1304,16 @@ export interface components {
              */
             fear_score: number;
             id: components["schemas"]["SignalId"];
+            /** @description Whether the session of its last bar had not ended when that was fetched. */
+            provisional: boolean;
             recommendation: components["schemas"]["Recommendation"];
             /**
              * Format: int32
              * @description 1 for the first of its date.
              */
             revision: number;
+            /** @description Whether a newer bar is due and missing. */
+            stale: boolean;
             status: components["schemas"]["Status"];
             symbol: components["schemas"]["Symbol"];
             /**
@@ -1104,10 +1342,11 @@ export interface components {
         /** @description What a socket starts from when it does not resume. */
         Snapshot: {
             city: components["schemas"]["City"] | null;
+            market: components["schemas"]["Market"] | null;
             /** @description Latest signal per symbol, newest first. */
             signals: components["schemas"]["Signal"][];
         };
-        /** @description A symbol whose newest bar is too old. */
+        /** @description A symbol whose due bar is missing. */
         Stale: {
             /**
              * Format: date
@@ -1137,6 +1376,84 @@ export interface components {
             /** @description A symbol, or `*` for all. */
             symbol: string;
         };
+        SymbolList: {
+            /** @description Where the next page starts; null on the last. */
+            next_cursor: string | null;
+            /** @description Whose watchlist it is. */
+            source: components["schemas"]["WatchlistSource"];
+            /** @description The symbols. */
+            symbols: components["schemas"]["SymbolSupply"][];
+        };
+        /** @description One symbol's line of a run's report. */
+        SymbolOutcome: {
+            bars: components["schemas"]["BarCounts"] | null;
+            /**
+             * Format: int64
+             * @description How long it took, milliseconds.
+             */
+            duration_ms: number;
+            /** @description Whoever was asked in vain, and why. */
+            error: string | null;
+            /** @description What became of it. */
+            outcome: components["schemas"]["Outcome"];
+            provider: components["schemas"]["Provider"] | null;
+            /**
+             * Format: int32
+             * @description Rows that were no bars.
+             */
+            rejected: number;
+            /** @description Which. */
+            symbol: components["schemas"]["Symbol"];
+        };
+        /** @description What the desk knows of a symbol's data. */
+        SymbolSupply: {
+            /**
+             * Format: int64
+             * @description Seconds since the newest bar was final; 0 while it is provisional, null without bars.
+             */
+            data_age: number | null;
+            /**
+             * Format: date
+             * @description The session whose bar should be here by now.
+             */
+            due: string;
+            /** @description Why the last one failed. */
+            error: string | null;
+            /**
+             * Format: int32
+             * @description Failed tries in a row.
+             */
+            failures: number;
+            fetched_at: components["schemas"]["Time"] | null;
+            /**
+             * Format: date
+             * @description Date of its oldest bar.
+             */
+            first_bar: string | null;
+            /**
+             * Format: date
+             * @description Date of its newest bar.
+             */
+            last_bar: string | null;
+            /**
+             * Format: date
+             * @description The earliest session that is not held and is still asked for.
+             */
+            missing_from: string | null;
+            next_fetch_at: components["schemas"]["Time"] | null;
+            provider: components["schemas"]["Provider"] | null;
+            /** @description Whether that bar's session had not ended when it was fetched. */
+            provisional: boolean;
+            /** @description Whether it is not. */
+            stale: boolean;
+            /** @description Which. */
+            symbol: components["schemas"]["Symbol"];
+            /** @description Whether it is on the watchlist, and therefore fetched. */
+            watched: boolean;
+        };
+        SymbolsRequest: {
+            symbols: string[];
+        };
         /** @description A ticket for `?ticket=`. */
         Ticket: {
             /** @description Until when it opens one. */
@@ -1154,6 +1471,18 @@ export interface components {
             /** @description The signals, the most trusted first. */
             signals: components["schemas"]["Signal"][];
         };
+        /** @description The watchlist. */
+        Watchlist: {
+            /** @description Whether it is the configured one or the desk's own. */
+            source: components["schemas"]["WatchlistSource"];
+            /** @description The symbols, by name. */
+            symbols: components["schemas"]["Symbol"][];
+        };
+        /**
+         * @description Whose watchlist it is.
+         * @enum {string}
+         */
+        WatchlistSource: "config" | "desk";
         /** @description The first message on a socket. */
         Welcome: {
             /** @description Server-made id of the connection. */
@@ -1724,6 +2053,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The market's mood. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Market"];
+                };
+            };
             401: components["responses"]["401_unauthorized"];
             408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
@@ -1731,7 +2069,6 @@ export interface operations {
             429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            501: components["responses"]["501_not-implemented"];
             503: components["responses"]["503_busy_misconfigured"];
         };
     };
@@ -1782,21 +2119,35 @@ export interface operations {
     };
     get_runs: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Items at most. */
+                limit?: components["parameters"]["limit"];
+                /** @description The `next_cursor` of the page before; opaque. */
+                cursor?: components["parameters"]["cursor"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
+            /** @description A page of runs. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunList"];
+                };
+            };
             401: components["responses"]["401_unauthorized"];
             408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
+            422: components["responses"]["422_invalid"];
             429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            501: components["responses"]["501_not-implemented"];
             503: components["responses"]["503_busy_misconfigured"];
         };
     };
@@ -2086,6 +2437,76 @@ export interface operations {
     };
     get_symbols: {
         parameters: {
+            query?: {
+                /** @description Items at most. */
+                limit?: components["parameters"]["limit"];
+                /** @description The `next_cursor` of the page before; opaque. */
+                cursor?: components["parameters"]["cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of symbols, by name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SymbolList"];
+                };
+            };
+            401: components["responses"]["401_unauthorized"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            422: components["responses"]["422_invalid"];
+            429: components["responses"]["429_rate-limited"];
+            431: components["responses"]["431_too-large"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_busy_misconfigured"];
+        };
+    };
+    put_symbols: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Read as JSON whatever its type. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SymbolsRequest"];
+            };
+        };
+        responses: {
+            /** @description The watchlist. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Watchlist"];
+                };
+            };
+            400: components["responses"]["400_invalid"];
+            401: components["responses"]["401_unauthorized"];
+            403: components["responses"]["403_forbidden"];
+            408: components["responses"]["408_timeout"];
+            413: components["responses"]["413_too-large"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            422: components["responses"]["422_invalid"];
+            431: components["responses"]["431_too-large"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_busy_misconfigured"];
+        };
+    };
+    delete_symbols: {
+        parameters: {
             query?: never;
             header?: never;
             path?: never;
@@ -2093,14 +2514,87 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description The watchlist. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Watchlist"];
+                };
+            };
             401: components["responses"]["401_unauthorized"];
+            403: components["responses"]["403_forbidden"];
             408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
-            429: components["responses"]["429_rate-limited"];
             431: components["responses"]["431_too-large"];
             500: components["responses"]["500_internal"];
-            501: components["responses"]["501_not-implemented"];
+            503: components["responses"]["503_busy_misconfigured"];
+        };
+    };
+    put_symbols_symbol: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A ticker symbol; small letters count as capitals. */
+                symbol: components["parameters"]["symbol"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The watchlist. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Watchlist"];
+                };
+            };
+            401: components["responses"]["401_unauthorized"];
+            403: components["responses"]["403_forbidden"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            422: components["responses"]["422_invalid"];
+            431: components["responses"]["431_too-large"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_busy_misconfigured"];
+        };
+    };
+    delete_symbols_symbol: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description A ticker symbol; small letters count as capitals. */
+                symbol: components["parameters"]["symbol"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The watchlist. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Watchlist"];
+                };
+            };
+            401: components["responses"]["401_unauthorized"];
+            403: components["responses"]["403_forbidden"];
+            404: components["responses"]["404_not-found"];
+            408: components["responses"]["408_timeout"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            422: components["responses"]["422_invalid"];
+            431: components["responses"]["431_too-large"];
+            500: components["responses"]["500_internal"];
             503: components["responses"]["503_busy_misconfigured"];
         };
     };
@@ -2185,6 +2679,44 @@ export interface operations {
             403: components["responses"]["403_forbidden"];
             408: components["responses"]["408_timeout"];
             413: components["responses"]["413_too-large"];
+            414: components["responses"]["414_too-large"];
+            415: components["responses"]["415_unsupported-media-type"];
+            422: components["responses"]["422_invalid"];
+            429: components["responses"]["429_rate-limited"];
+            431: components["responses"]["431_too-large"];
+            500: components["responses"]["500_internal"];
+            503: components["responses"]["503_busy_misconfigured"];
+        };
+    };
+    get_symbols_symbol_revisions: {
+        parameters: {
+            query?: {
+                /** @description Items at most. */
+                limit?: components["parameters"]["limit"];
+                /** @description The `next_cursor` of the page before; opaque. */
+                cursor?: components["parameters"]["cursor"];
+            };
+            header?: never;
+            path: {
+                /** @description A ticker symbol; small letters count as capitals. */
+                symbol: components["parameters"]["symbol"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of changes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevisionList"];
+                };
+            };
+            401: components["responses"]["401_unauthorized"];
+            404: components["responses"]["404_not-found"];
+            408: components["responses"]["408_timeout"];
             414: components["responses"]["414_too-large"];
             415: components["responses"]["415_unsupported-media-type"];
             422: components["responses"]["422_invalid"];
@@ -2400,7 +2932,7 @@ export interface operations {
                 /** @description Follow only these from the start. */
                 symbols?: string[];
                 /** @description Follow these too. */
-                topics?: "city"[];
+                topics?: ("city" | "market")[];
             };
             header?: never;
             path?: never;

@@ -65,13 +65,14 @@ export class Poll {
     let data: MessageData["snapshot"] | undefined;
     let status: number | undefined;
     try {
-      const [list, city] = await Promise.all([
+      const [list, city, market] = await Promise.all([
         rest.signals({ limit: 500 }, { signal }),
         rest.city({ signal }),
+        rest.market({ signal }),
       ]);
-      const snapshot = { signals: list.signals, city };
+      const snapshot = { signals: list.signals, city, market };
       if (fits("snapshot", snapshot)) {
-        data = { city, signals: list.signals.filter((it) => filter.follows(it.symbol)) };
+        data = { city, market, signals: list.signals.filter((it) => filter.follows(it.symbol)) };
       }
     } catch (error) {
       status = error instanceof Problem ? error.status : undefined;

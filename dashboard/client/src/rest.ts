@@ -29,7 +29,10 @@ export class Unreachable extends Error {
 }
 
 /** What a route answers, as the server describes it. */
-type Answer<P extends keyof paths, M extends "get" | "post" = "get"> = paths[P] extends {
+type Answer<
+  P extends keyof paths,
+  M extends "get" | "post" | "put" | "delete" = "get",
+> = paths[P] extends {
   [K in M]: { responses: { 200: { content: { "application/json": infer Body } } } };
 }
   ? Body
@@ -89,6 +92,20 @@ export interface Rest {
     call?: Call,
   ): Promise<Answer<"/api/v1/symbols/{symbol}/bars">>;
   city(call?: Call): Promise<Answer<"/api/v1/city">>;
+  /** The market's mood. */
+  market(call?: Call): Promise<Answer<"/api/v1/market/fear-greed">>;
+  /** What is known of the data of symbols, by name: those of the watchlist and all others. */
+  symbols(query?: Query<"/api/v1/symbols">, call?: Call): Promise<Answer<"/api/v1/symbols">>;
+  /** Makes these the watchlist; for admins, as the next three. */
+  setSymbols(symbols: string[], call?: Call): Promise<Answer<"/api/v1/symbols", "put">>;
+  /** Adds a symbol to the watchlist. */
+  addSymbol(symbol: string, call?: Call): Promise<Answer<"/api/v1/symbols/{symbol}", "put">>;
+  /** Takes a symbol off the watchlist; its data stay. */
+  removeSymbol(symbol: string, call?: Call): Promise<Answer<"/api/v1/symbols/{symbol}", "delete">>;
+  /** Goes back to the configured watchlist. */
+  resetSymbols(call?: Call): Promise<Answer<"/api/v1/symbols", "delete">>;
+  /** Runs, newest first. */
+  runs(query?: Query<"/api/v1/runs">, call?: Call): Promise<Answer<"/api/v1/runs">>;
   /** A scheduled run now; for the roles `service` and `admin`. */
   run(cron?: string, call?: Call): Promise<Answer<"/api/v1/runs", "post">>;
   health(call?: Call): Promise<Answer<"/api/v1/healthz">>;
@@ -96,7 +113,7 @@ export interface Rest {
 
 /** One request: the decoded answer, whatever it is. */
 export type Ask = (
-  method: "GET" | "POST",
+  method: "GET" | "POST" | "PUT" | "DELETE",
   path: string,
   extra?: { query?: object; body?: unknown; headers?: Record<string, string> } & Call,
 ) => Promise<unknown>;
@@ -177,21 +194,34 @@ export function rest(ask: Ask): Rest {
   // What each answers is what the server's description says of it; see `npm run check`.
   const get = (path: keyof paths, query?: object, call?: Call, symbol = "") =>
     ask("GET", at(path, symbol), { query: query ?? {}, ...call }) as Promise<never>;
-  const post = (path: keyof paths, body: unknown, call?: Call, symbol = "") =>
-    ask("POST", at(path, symbol), { body, ...call }) as Promise<never>;
+  const tell = (
+    method: "POST" | "PUT" | "DELETE",
+    path: keyof paths,
+    body: unknown,
+    call?: Call,
+    symbol = "",
+  ) => ask(method, at(path, symbol), { body, ...call }) as Promise<never>;
+  const one = "/api/v1/symbols/{symbol}";
   return {
     signals: (query, call) => get("/api/v1/signals", query, call),
     signal: (symbol, call) => get("/api/v1/signals/{symbol}", {}, call, symbol),
     history: (symbol, query, call) => get("/api/v1/signals/{symbol}/history", query, call, symbol),
     top: (n, call) => get("/api/v1/scan/top", { n }, call),
     approve: (symbol, decision, call) =>
-      post("/api/v1/signals/{symbol}/approve", decision, call, symbol),
+      tell("POST", "/api/v1/signals/{symbol}/approve", decision, call, symbol),
     approvals: (query, call) => get("/api/v1/approvals", query, call),
     symbolApprovals: (symbol, query, call) =>
       get("/api/v1/signals/{symbol}/approvals", query, call, symbol),
     bars: (symbol, query, call) => get("/api/v1/symbols/{symbol}/bars", query, call, symbol),
     city: (call) => get("/api/v1/city", {}, call),
-    run: (cron, call) => post("/api/v1/runs", { cron }, call),
+    market: (call) => get("/api/v1/market/fear-greed", {}, call),
+    symbols: (query, call) => get("/api/v1/symbols", query, call),
+    setSymbols: (symbols, call) => tell("PUT", "/api/v1/symbols", { symbols }, call),
+    addSymbol: (symbol, call) => tell("PUT", one, undefined, call, symbol),
+    removeSymbol: (symbol, call) => tell("DELETE", one, undefined, call, symbol),
+    resetSymbols: (call) => tell("DELETE", "/api/v1/symbols", undefined, call),
+    runs: (query, call) => get("/api/v1/runs", query, call),
+    run: (cron, call) => tell("POST", "/api/v1/runs", { cron }, call),
     health: (call) => get("/api/v1/healthz", {}, call),
   };
 }

@@ -21,6 +21,18 @@ export type Suggestion = Schemas["Suggestion"];
 export type Approval = Schemas["Approval"];
 /** The state of the whole desk. */
 export type City = Schemas["City"];
+/** How greedy the whole market is; scores are 0 to 100. */
+export type Market = Schemas["Market"];
+/** One of the seven parts of {@link Market}. */
+export type MarketComponent = Schemas["MarketComponent"];
+/** What the desk knows of a symbol's data. */
+export type SymbolSupply = Schemas["SymbolSupply"];
+/** What became of a symbol in a run. */
+export type SymbolOutcome = Schemas["SymbolOutcome"];
+/** What became of a series in a run. */
+export type SeriesOutcome = Schemas["SeriesOutcome"];
+/** The symbols that are fetched. */
+export type Watchlist = Schemas["Watchlist"];
 /** A day of a symbol's prices. */
 export type Bar = Schemas["Bar"];
 /** A place in a log. */
@@ -110,6 +122,8 @@ export interface ClientOptions {
   symbols?: string[];
   /** Whether to follow the city state. Default: no. */
   city?: boolean;
+  /** Whether to follow the market's mood. Default: no. */
+  market?: boolean;
   /** How often to poll REST while no socket can be had, milliseconds. Default: 10,000. */
   pollIntervalMs?: number;
   /** How many decisions may wait for the server. Default: 20. */
@@ -141,6 +155,8 @@ export interface SignalroomClient {
   subscribeToAll(): void;
   subscribeToCityState(): void;
   unsubscribeFromCityState(): void;
+  subscribeToMarket(): void;
+  unsubscribeFromMarket(): void;
   /** Calls `handler` for each message of a type; returns its undo. */
   onMessage<T extends MessageType>(
     type: T,

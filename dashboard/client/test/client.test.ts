@@ -197,10 +197,16 @@ describe("the filter", () => {
     client.unsubscribeFromSymbol("SPY");
     client.subscribeToCityState();
     client.subscribeToCityState();
+    client.send("subscribe_market", {});
+    client.unsubscribeFromMarket();
+    client.subscribeToMarket();
     expect(socket.said).toEqual([
       { type: "subscribe_symbol", data: { symbols: ["SPY", "QQQ"] } },
       { type: "unsubscribe_symbol", data: { symbols: ["SPY"] } },
       { type: "subscribe_city_state", data: {} },
+      { type: "subscribe_market", data: {} },
+      { type: "unsubscribe_market", data: {} },
+      { type: "subscribe_market", data: {} },
     ]);
     // What was on its way when it was left.
     const before = heard.length;
@@ -208,7 +214,7 @@ describe("the filter", () => {
     expect(heard).toHaveLength(before + 1);
     socket.end(1012);
     await clock.pass(1000);
-    expect(last().address.search).toBe("?symbols=QQQ&topics=city&epoch=e&since=7");
+    expect(last().address.search).toBe("?symbols=QQQ&topics=city%2Cmarket&epoch=e&since=7");
   });
 
   test("that changes while connecting is put right", async () => {
@@ -259,8 +265,10 @@ describe("while no socket can be had", () => {
   const list = (...symbols: string[]) =>
     json({ signals: symbols.map((it) => fakes.signal(it)), next_cursor: null });
   const serve = (...symbols: string[]) => {
-    desk.answer = (request) =>
-      request.url.endsWith("/city") ? json(fakes.city) : list(...symbols);
+    desk.answer = ({ url }) => {
+      if (url.endsWith("/city")) return json(fakes.city);
+      return url.endsWith("/fear-greed") ? json(fakes.market) : list(...symbols);
+    };
   };
 
   /** Lets connects fail until REST is polled. */
@@ -282,7 +290,11 @@ describe("while no socket can be had", () => {
     await blocked();
     expect(client.state).toMatchObject({ phase: "polling", attempt: 5 });
     expect(heard.map((it) => it.type)).toEqual(["snapshot"]);
-    expect(heard[0]?.data).toEqual({ signals: [fakes.signal("A")], city: fakes.city });
+    expect(heard[0]?.data).toEqual({
+      signals: [fakes.signal("A")],
+      city: fakes.city,
+      market: fakes.market,
+    });
     await clock.pass(2500);
     expect(heard).toHaveLength(1);
     serve("A", "B", "C");

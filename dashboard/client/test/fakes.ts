@@ -132,7 +132,24 @@ export const city = {
   notes: "",
 };
 
-export const snapshot = (signals: Signal[] = []) => message("snapshot", { signals, city });
+export const market = {
+  score: 62.4,
+  label: "Neutral",
+  as_of: "2026-11-20",
+  updated_at: timestamp,
+  components: [
+    {
+      name: "volatility",
+      score: null,
+      value: null,
+      as_of: null,
+      source: "FRED VIXCLS / Cboe VIX",
+      missing: "there are no closes of the VIX yet",
+    },
+  ],
+};
+
+export const snapshot = (signals: Signal[] = []) => message("snapshot", { signals, city, market });
 
 export const resumed = (recovered: boolean) => message("resumed", { recovered, count: 0 });
 
@@ -150,6 +167,8 @@ export function signal(symbol: string, revision = 1): Signal {
     recommendation: { suggested: "BUY", unslug: 0.9, fear: 0.7, logic: "" },
     awaiting_approval: true,
     approval: null,
+    provisional: false,
+    stale: false,
   };
 }
 

@@ -4,7 +4,17 @@ import { describe, expect, test } from "vitest";
 import { Machine, type Input, type Output } from "../src/machine.js";
 import { comesBack, wait } from "../src/pace.js";
 import type { Position } from "../src/index.js";
-import { barePong, event, message, pong, resumed, signal, snapshot, welcome } from "./fakes.js";
+import {
+  barePong,
+  event,
+  market,
+  message,
+  pong,
+  resumed,
+  signal,
+  snapshot,
+  welcome,
+} from "./fakes.js";
 
 /** A machine with a clock that the test turns. */
 class Desk {
@@ -263,7 +273,11 @@ describe("events", () => {
     JSON.stringify({ ...event(6), seq: 6.5 }),
     JSON.stringify({ ...event(6), seq: undefined }),
     JSON.stringify({ ...event(6), data: { ...signal("A"), fear_score: "high" } }),
+    JSON.stringify({ ...event(6), data: { ...signal("A"), stale: "yes" } }),
     JSON.stringify(message("snapshot", { signals: [{}], city: null })),
+    JSON.stringify(message("snapshot", { signals: [], city: null, market: {} })),
+    JSON.stringify(message("market_update", { ...market, components: [{}] })),
+    JSON.stringify(message("market_update", { ...market, score: "high" })),
     JSON.stringify(message("welcome", { epoch: "e" })),
     new ArrayBuffer(4),
   ])("%s is no message: leave", (frame) => {

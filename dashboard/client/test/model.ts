@@ -61,8 +61,10 @@ export class Server {
   fetch: typeof fetch = async (input) => {
     if (!this.rest) throw new TypeError("nobody there");
     const signals = [...new Set(this.log.symbols)].map((symbol) => fakes.signal(symbol));
-    const city = String(input).endsWith("/city");
-    return Response.json(city ? fakes.city : { signals, next_cursor: null });
+    const { pathname } = new URL(String(input));
+    if (pathname.endsWith("/city")) return Response.json(fakes.city);
+    if (pathname.endsWith("/fear-greed")) return Response.json(fakes.market);
+    return Response.json({ signals, next_cursor: null });
   };
 
   /** Something happens. */

@@ -37,6 +37,25 @@ describe("REST", () => {
     expect(desk.requests).toHaveLength(1);
   });
 
+  test("changes the watchlist", async () => {
+    make();
+    desk.answer = () => json({ symbols: ["SPY"], source: "desk" });
+    await client.rest.setSymbols(["SPY"]);
+    await client.rest.addSymbol("^VIX");
+    await client.rest.removeSymbol("BRK-B");
+    await client.rest.resetSymbols();
+    await client.rest.symbols({ limit: 500 });
+    await client.rest.runs({ cursor: "c" });
+    expect(desk.requests.map(({ method, path, body }) => [method, path, body])).toEqual([
+      ["PUT", "/api/v1/symbols", { symbols: ["SPY"] }],
+      ["PUT", "/api/v1/symbols/%5EVIX", null],
+      ["DELETE", "/api/v1/symbols/BRK-B", null],
+      ["DELETE", "/api/v1/symbols", null],
+      ["GET", "/api/v1/symbols?limit=500", null],
+      ["GET", "/api/v1/runs?cursor=c", null],
+    ]);
+  });
+
   test("gives up after 15 s", async () => {
     make({
       fetch: (_, init) =>
