@@ -12,6 +12,7 @@ import { mustSignInAgain } from "./store/desk";
 import { beginning, held, pending, selected } from "./store/list";
 import { narrow, open } from "./store/ui";
 import { CityView } from "./views/city";
+import { DataView } from "./views/data";
 import { DecideDialog } from "./views/decide";
 import { DetailPane } from "./views/detail";
 import { HelpDialog } from "./views/help";
@@ -65,7 +66,7 @@ effect(() => {
   document.title = waits === 0 ? "Signalroom" : `${count(waits)} pending · Signalroom`;
 });
 
-const VIEWS = { signals: SignalsView, history: HistoryView, city: CityView };
+const VIEWS = { signals: SignalsView, history: HistoryView, city: CityView, data: DataView };
 
 export function App() {
   if (session.value === null) return <SignInPage />;

@@ -28,6 +28,7 @@ export const client = createClient({
   ...server,
   token: () => session.peek()?.token ?? null,
   city: true,
+  market: true,
 });
 
 /** Asks the server whether it takes a token; rejects as the library does if not. */

@@ -14,6 +14,7 @@ import "./style/frame.css";
 import "./style/list.css";
 import "./style/detail.css";
 import "./style/views.css";
+import "./style/data.css";
 
 forgetFormerTrees();
 // Before anything is drawn: a token must not stay in the address bar.

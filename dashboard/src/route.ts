@@ -3,7 +3,9 @@
 import { signal } from "@preact/signals";
 
 /** The views. */
-export type View = "signals" | "history" | "city";
+export type View = "signals" | "history" | "city" | "data";
+
+const VIEWS: readonly View[] = ["signals", "history", "city", "data"];
 
 /** A view, the symbol opened in it, and its query. */
 export interface Route {
@@ -30,7 +32,7 @@ export function parse(hash: string): Route {
   }
   if (symbol !== null && !isSymbol(symbol)) symbol = null;
   return {
-    view: view === "history" || view === "city" ? view : "signals",
+    view: VIEWS.find((known) => known === view) ?? "signals",
     symbol,
     query,
   };

@@ -64,6 +64,9 @@ export const mayDecide = computed(
   () => session.value?.role === "approver" || session.value?.role === "admin",
 );
 
+/** Whether the signed-in person may change the watchlist, as far as the token says. */
+export const mayWatch = computed(() => session.value?.role === "admin");
+
 /** Keeps a token that the server has accepted, or is about to be asked about. */
 export function keep(next: Session) {
   try {

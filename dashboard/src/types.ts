@@ -10,9 +10,15 @@ export type {
   ExplainedSignal,
   Explain,
   Factor,
+  Market,
+  MarketComponent,
+  RunReport,
+  SeriesOutcome,
   Signal,
   Status,
   Suggestion,
+  SymbolOutcome,
+  SymbolSupply,
 } from "@signalroom/client";
 
 /** How much trust there is, all symbols together. */

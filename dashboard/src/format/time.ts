@@ -64,6 +64,9 @@ export function length(ms: number) {
   return days === 1 ? "1 day" : `${days} days`;
 }
 
+/** A length of time to wait: as {@link length}, but never "0 s". */
+export const ahead = (ms: number) => length(Math.max(ms, SECOND));
+
 /** An age in a list: "12 s", "5 min", then 14:02 of today, then the day. */
 export function age(at: number | null, now: number) {
   if (at === null) return MISSING;

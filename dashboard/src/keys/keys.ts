@@ -11,7 +11,7 @@ export type Action =
   | { do: "release" }
   | { do: "help" }
   | { do: "theme" }
-  | { do: "go"; view: "signals" | "history" | "city" };
+  | { do: "go"; view: "signals" | "history" | "city" | "data" };
 
 /** A `g` that waits for its second key. */
 export interface Prefix {
@@ -47,6 +47,7 @@ const AFTER_G: Record<string, Action> = {
   s: { do: "go", view: "signals" },
   h: { do: "go", view: "history" },
   c: { do: "go", view: "city" },
+  d: { do: "go", view: "data" },
 };
 
 /**
@@ -82,6 +83,7 @@ export const HELP: readonly { keys: readonly string[]; what: string }[] = [
   { keys: ["g s"], what: "Go to signals" },
   { keys: ["g h"], what: "Go to history" },
   { keys: ["g c"], what: "Go to the city" },
+  { keys: ["g d"], what: "Go to the data" },
   { keys: ["t"], what: "Light or dark" },
   { keys: ["Esc"], what: "Close, or clear the search" },
   { keys: ["?"], what: "This help" },

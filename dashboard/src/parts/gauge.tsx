@@ -13,15 +13,24 @@ function point(part: number, radius: number) {
   return `${(64 + radius * Math.cos(angle)).toFixed(2)} ${(62 - radius * Math.sin(angle)).toFixed(2)}`;
 }
 
-/** @param score in [0, 1]: 0 is fear, 1 is greed */
-export function Gauge({ score }: { score: number }) {
+/**
+ * @param score in [0, 1]: 0 is fear, 1 is greed
+ * @param text the score as it is shown, by default with three decimals
+ */
+export function Gauge({
+  score,
+  of = "Fear and greed",
+  text = scoreExact(score),
+  word = fearLabel(score),
+}: {
+  score: number;
+  of?: string;
+  text?: string;
+  word?: string;
+}) {
   return (
     <div class="gauge">
-      <svg
-        viewBox="0 0 128 68"
-        role="img"
-        aria-label={`Fear and greed ${scoreExact(score)}: ${fearLabel(score)}`}
-      >
+      <svg viewBox="0 0 128 68" role="img" aria-label={`${of} ${text}: ${word}`}>
         {Array.from({ length: STEPS }, (_, at) => {
           const from = at / STEPS + (at === 0 ? 0 : GAP / 4);
           const to = (at + 1) / STEPS - (at === STEPS - 1 ? 0 : GAP / 4);
@@ -35,10 +44,10 @@ export function Gauge({ score }: { score: number }) {
         })}
         <path class="needle" d={`M${point(score, RADIUS - 14)} L${point(score, RADIUS + 7)}`} />
         <text class="gauge-number" x="64" y="52" text-anchor="middle">
-          {scoreExact(score)}
+          {text}
         </text>
         <text class="gauge-word" x="64" y="65" text-anchor="middle">
-          {fearLabel(score)}
+          {word}
         </text>
       </svg>
       <div class="gauge-ends" aria-hidden="true">

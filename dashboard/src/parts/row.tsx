@@ -13,7 +13,7 @@ import { closesOf, want } from "../store/sparks";
 import type { Signal } from "../types";
 import { Bar, fearStep, Spark } from "./bars";
 import { Flash } from "./flash";
-import { StatusTag, SuggestionTag } from "./tags";
+import { FreshTag, StatusTag, SuggestionTag } from "./tags";
 
 /** The height of a row, pixels: the list's window is computed with it. */
 export const ROW_HEIGHT = 36;
@@ -74,6 +74,7 @@ class Cells extends Component<CellsProps> {
           <Flash at={flashed.status}>
             <StatusTag signal={signal} mine={mine} queued={queued} brief />
           </Flash>
+          <FreshTag signal={signal} />
         </div>
         <div role="gridcell" class="c-spark">
           <SparkCell signal={signal} />

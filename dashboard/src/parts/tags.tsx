@@ -1,6 +1,8 @@
 // A suggestion, a decision, a status: glyph, word and colour together.
 
 import { CHOICES, statusWord } from "../format/words";
+import { isStale } from "../store/fresh";
+import { due } from "../store/data";
 import type { Pending } from "../store/decisions";
 import type { Signal, Suggestion } from "../types";
 
@@ -15,6 +17,24 @@ export function SuggestionTag({ value }: { value: Suggestion }) {
       {word}
     </span>
   );
+}
+
+/** "provisional", "stale": nothing where neither is so. */
+export function FreshTag({ signal }: { signal: Signal }) {
+  const stale = isStale(signal, due.value);
+  if (stale)
+    return (
+      <span class="fresh stale" title="A newer session's data are due and missing">
+        stale
+      </span>
+    );
+  if (signal.provisional)
+    return (
+      <span class="fresh" title="Its session has not ended: the daily run confirms it">
+        provisional
+      </span>
+    );
+  return null;
 }
 
 /** ◌ Pending, ▲ BUY decided, or what the reader has just decided and the server not yet. */

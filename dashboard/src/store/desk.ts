@@ -8,9 +8,11 @@ import { forget, keep, read, session, signInReason } from "../session";
 import type { City, Signal } from "../types";
 import { heardApproval } from "./decisions";
 import { clearDetails } from "./detail";
+import { clearData, followDue, loadDue } from "./data";
 import { failureOf, type Failure } from "./failure";
 import { clearHistory } from "./history";
 import { clearList, takeList, takeSignal } from "./list";
+import { market, takeMarket } from "./market";
 import { clearSparks } from "./sparks";
 
 /** The desk's mood; undefined until it is known. */
@@ -68,6 +70,8 @@ function listen() {
     // list is loaded behind it.
     for (const next of snapshot.signals) takeSignal(next, { quiet: true });
     if (snapshot.city !== null) city.value = snapshot.city;
+    takeMarket(snapshot.market);
+    void loadDue();
     // The one that follows the first connection meets a list that is just being loaded.
     if (Date.now() - asked > FRESH_MS) void loadList();
   });
@@ -82,6 +86,7 @@ function listen() {
   client.onMessage("city_state_update", (next) => {
     city.value = next;
   });
+  client.onMessage("market_update", takeMarket);
   client.onStateChange((state) => {
     if (state.phase !== "stopped" || state.reason !== "sign-in") return;
     const expiresAt = session.peek()?.expiresAt ?? null;
@@ -133,13 +138,16 @@ export function signOut() {
   clearDetails();
   clearSparks();
   clearHistory();
+  clearData();
   city.value = undefined;
+  market.value = undefined;
   listState.value = { state: "loading" };
 }
 
 /** Starts the desk: once, when the page opens. */
 export function start() {
   listen();
+  followDue(() => session.peek() !== null);
   if (session.peek() !== null) begin();
 }
 
@@ -147,6 +155,7 @@ export function start() {
 export function begin() {
   client.connect();
   void loadList();
+  void loadDue();
 }
 
 /** Whether sign-in is asked for although somebody was signed in. */

@@ -84,7 +84,11 @@ export function replaceRows(rows: Rows, signals: readonly Signal[], since: Reado
     const held = rows.get(signal.symbol);
     if (held !== undefined && since.has(signal.symbol)) {
       if (!isNewer(signal, held.signal)) continue;
-    } else if (held?.signal.id === signal.id && held.signal.status === signal.status) {
+    } else if (
+      held?.signal.id === signal.id &&
+      held.signal.status === signal.status &&
+      held.signal.stale === signal.stale
+    ) {
       continue;
     }
     rows.set(signal.symbol, { signal, flashed: held?.flashed ?? {} });

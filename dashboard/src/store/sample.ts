@@ -19,6 +19,8 @@ export function signal(symbol: string, part: Partial<Signal> = {}): Signal {
     recommendation: { suggested: "BUY", unslug: 0.8, fear: 0.5, logic: "" },
     awaiting_approval: true,
     approval: null,
+    provisional: false,
+    stale: false,
     ...part,
   };
 }

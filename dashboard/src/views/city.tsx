@@ -14,6 +14,7 @@ import { city, listState, loadList } from "../store/desk";
 import { arrange, NO_FILTER } from "../store/arrange";
 import { row, rows, select, version } from "../store/list";
 import type { City } from "../types";
+import { MarketPanel } from "./market";
 
 /** Rows in the table. */
 const TOP = 15;
@@ -194,6 +195,7 @@ export function CityView() {
             <p class="legend quiet">
               One building per symbol, as tall as its trust; lit while it waits for a decision.
             </p>
+            <MarketPanel />
             <section>
               <h2>Top by trust</h2>
               <div class="table-scroller" tabIndex={0} role="region" aria-label="Top by trust">
@@ -250,9 +252,12 @@ export function CityView() {
         ) : state.state === "failed" ? (
           <Failed what="The signals" failure={state.failure} retry={() => void loadList()} />
         ) : state.state === "ready" ? (
-          <Notice title="An empty town.">
-            <p>It grows with the first signals: send bars, then run the computation.</p>
-          </Notice>
+          <>
+            <Notice title="An empty town.">
+              <p>It grows with the first signals: send bars, then run the computation.</p>
+            </Notice>
+            <MarketPanel />
+          </>
         ) : (
           <div class="bone city-bone" aria-hidden="true" />
         )}

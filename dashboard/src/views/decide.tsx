@@ -8,7 +8,9 @@ import { count, scoreExact } from "../format/number";
 import { session as date } from "../format/time";
 import { CHOICES, SUGGESTIONS } from "../format/words";
 import { Dialog } from "../parts/dialog";
-import { SuggestionTag } from "../parts/tags";
+import { due } from "../store/data";
+import { freshness } from "../store/fresh";
+import { FreshTag, SuggestionTag } from "../parts/tags";
 import { now } from "../store/clock";
 import { decide, whoDecided } from "../store/decisions";
 import { row, version } from "../store/list";
@@ -39,6 +41,7 @@ export function DecideDialog({ symbol, choice }: { symbol: string; choice: Sugge
   const used = characters(note.value);
   const over = used > NOTE;
   const newer = current.id !== signal.id;
+  const told = freshness(signal, due.value);
   const taken = newer ? null : whoDecided(current, now.value);
   const blocked = over || newer || taken !== null;
   const confirm = () => {
@@ -75,6 +78,11 @@ export function DecideDialog({ symbol, choice }: { symbol: string; choice: Sugge
           </p>
         </header>
         <p class="logic">{signal.recommendation.logic}</p>
+        {told !== null && (
+          <p class="freshness small">
+            <FreshTag signal={signal} /> {told}
+          </p>
+        )}
         <div role="radiogroup" aria-label="Decision" class="choices">
           {SUGGESTIONS.map((value) => (
             <label key={value} class={`choice ${CHOICES[value].tone}`}>

@@ -8,13 +8,15 @@ import { parse, session as date, stamp } from "../format/time";
 import { CHOICES, SUGGESTIONS } from "../format/words";
 import { PriceChart } from "../parts/price-chart";
 import { Failed, Lines, Notice } from "../parts/states";
-import { StatusTag, SuggestionTag } from "../parts/tags";
+import { FreshTag, StatusTag, SuggestionTag } from "../parts/tags";
 import { go } from "../route";
 import { mayDecide, session } from "../session";
 import { mine, waiting } from "../store/decisions";
 import { detail, openDetail, waitToOpen, type Detail } from "../store/detail";
 import { listState } from "../store/desk";
+import { due } from "../store/data";
 import { anchorOf } from "../store/explain";
+import { freshness } from "../store/fresh";
 import { row, selected, total, version } from "../store/list";
 import { needs, needsSentence } from "../store/needs";
 import { narrow } from "../store/ui";
@@ -68,6 +70,7 @@ function Decide({ signal }: { signal: Signal }) {
 }
 
 function Head({ signal }: { signal: Signal }) {
+  const told = freshness(signal, due.value);
   return (
     <header class="detail-head">
       <div class="title">
@@ -94,6 +97,11 @@ function Head({ signal }: { signal: Signal }) {
         </div>
       </dl>
       <Decide signal={signal} />
+      {told !== null && (
+        <p class="freshness small">
+          <FreshTag signal={signal} /> {told}
+        </p>
+      )}
     </header>
   );
 }

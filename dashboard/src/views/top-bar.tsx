@@ -5,13 +5,16 @@ import { generated } from "../client";
 import { length } from "../format/time";
 import { excerpt } from "../format/text";
 import { marketTime } from "../format/market";
+import { count } from "../format/number";
 import { MOODS } from "../format/words";
+import { fearStep } from "../parts/bars";
 import { ConnectionBadge, ConnectionSpoken } from "../parts/connection";
 import { SkylineGlyph } from "../parts/skyline";
 import { href, route, type View } from "../route";
 import { session } from "../session";
 import { now } from "../store/clock";
 import { city, signOut } from "../store/desk";
+import { market } from "../store/market";
 import { open } from "../store/ui";
 import { theme, toggleTheme } from "../theme";
 
@@ -19,6 +22,7 @@ const VIEWS: readonly { view: View; label: string; keys: string }[] = [
   { view: "signals", label: "Signals", keys: "g s" },
   { view: "history", label: "History", keys: "g h" },
   { view: "city", label: "City", keys: "g c" },
+  { view: "data", label: "Data", keys: "g d" },
 ];
 
 /** How long before its end a sign-in is said to end, milliseconds. */
@@ -41,6 +45,25 @@ function Mood() {
     <a class="mood" href={href({ view: "city" })} aria-label={`Desk mood: ${word}`}>
       <SkylineGlyph mood={state} />
       <span>{word}</span>
+    </a>
+  );
+}
+
+/** The market's score in short; nothing while there is none. */
+function MarketMood() {
+  const known = market.value;
+  if (known?.score == null) return null;
+  return (
+    <a
+      class="market-mood"
+      href={href({ view: "city" })}
+      aria-label={`Market fear and greed: ${count(known.score)}, ${known.label}`}
+      title="Fear and greed of the whole market, 0 to 100"
+    >
+      <span class="quiet">F&amp;G</span>
+      <span class="num">{count(known.score)}</span>
+      <span class={`dot-step fear-${fearStep(known.score / 100)}`} aria-hidden="true" />
+      <span>{known.label}</span>
     </a>
   );
 }
@@ -88,6 +111,7 @@ export function TopBar() {
         ))}
       </nav>
       <Mood />
+      <MarketMood />
       <Market />
       <span class="space" />
       {generated.value && (
