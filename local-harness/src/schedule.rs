@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use signalroom_core::api;
 use signalroom_core::cron::Cron;
+use signalroom_core::room::call::RunReport;
 use signalroom_core::time::Millis;
 use tokio::time::sleep;
 
@@ -55,12 +55,18 @@ pub(crate) async fn scheduled(cron: &str, shared: &Shared) {
     }
 }
 
-/// Logs a run; louder when rooms were late, since their alarms were lost.
+/// Logs a run; louder when somebody should look at it, hardly when there was nothing to do.
 fn tell(cron: &str, report: &str) {
-    let read: Value = serde_json::from_str(report).unwrap_or_default();
-    match read["overdue"].as_array() {
-        Some(overdue) if !overdue.is_empty() => tracing::warn!(cron, report, "rooms were late"),
-        Some(_) | None => tracing::debug!(cron, report, "run"),
+    let Some(report) = RunReport::read(report) else {
+        return tracing::error!(cron, "a run came to something that is no report");
+    };
+    let run = report.summary();
+    if report.is_troubled() {
+        tracing::warn!(cron, %run, "not all went well");
+    } else if report.is_idle() {
+        tracing::debug!(cron, %run, "nothing to do");
+    } else {
+        tracing::info!(cron, %run, "done");
     }
 }
 

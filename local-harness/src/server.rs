@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use signalroom_core::config::{Config, ConfigError};
+use signalroom_core::config::{Config, ConfigError, Supply};
 use signalroom_core::cron::Cron;
 use signalroom_core::rate::Buckets;
 use signalroom_core::room::name::RoomName;
@@ -123,7 +123,7 @@ impl Server {
     /// # Errors
     /// [`StartError`], with nothing left behind but an empty data folder.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let config = Config::from_vars(|name| options.vars.get(name).cloned())?;
+        let mut config = Config::from_vars(|name| options.vars.get(name).cloned())?;
         let listener = listen(options.listen).await?;
         let folder = |error| StartError::Folder {
             folder: options.data.clone(),
@@ -139,6 +139,11 @@ impl Server {
         let known = room_files(&rooms).map_err(folder)?;
         check(&known)?;
         let demo = demo::prepare(&options.data, options.demo, known.is_empty()).map_err(folder)?;
+
+        if demo != Demo::Real {
+            // What is real and what is not do not mix.
+            config.supply = Supply::default();
+        }
 
         let (phase, phases) = Phases::start();
         let settings = Settings {

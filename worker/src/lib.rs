@@ -10,11 +10,12 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use signalroom_core::api::{self, FAN_OUT, Job, Line, Next, Step};
 use signalroom_core::config::Config;
+use signalroom_core::room::call::RunReport;
 use signalroom_durable_objects::platform::now;
 use signalroom_durable_objects::{ask, config, dev, fetch::fetch as fetch_elsewhere, keys};
 use worker::{
     Context, Env, Error, Headers, Request, Response, Result, ScheduleContext, ScheduledEvent,
-    console_error, console_log, event,
+    console_error, console_log, console_warn, event,
 };
 
 pub use signalroom_durable_objects::Room;
@@ -44,8 +45,14 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
     let run = api::run(&config, &cron, &ask::fresh_id(), now());
     match drive(&env, &config, run, None).await {
         Ok(mut response) => {
-            let report = response.text().await.unwrap_or_default();
-            console_log!("cron {cron}: {} {report}", response.status_code());
+            let body = response.text().await.unwrap_or_default();
+            // A line that is JSON is taken apart by Workers Logs.
+            // <https://developers.cloudflare.com/workers/observability/logs/workers-logs/>
+            match RunReport::read(&body) {
+                Some(report) if report.is_troubled() => console_warn!("{}", report.summary()),
+                Some(report) => console_log!("{}", report.summary()),
+                None => console_error!("cron {cron}: {} {body}", response.status_code()),
+            }
         }
         Err(error) => console_error!("cron {cron}: {error}"),
     }

@@ -4,8 +4,11 @@
 //! claim on it, and what becomes of it comes back in one piece at the end. A run that dies leaves
 //! claims that lapse, and nothing marked as done.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::call::{BarCounts, City, Computed, Stale};
 use super::name::RoomName;
@@ -294,6 +297,11 @@ pub struct RunReport {
 }
 
 impl RunReport {
+    /// Reads the answer to a run; none if it is a problem.
+    pub fn read(body: &str) -> Option<Self> {
+        serde_json::from_str(body).ok()
+    }
+
     /// Whether there was nothing to do.
     pub fn is_idle(&self) -> bool {
         self.outcomes.is_empty()
@@ -302,7 +310,45 @@ impl RunReport {
             && self.overdue.is_empty()
             && self.failed.is_empty()
     }
+
+    /// Whether somebody should look at it.
+    pub fn is_troubled(&self) -> bool {
+        let failed = |it: &SeriesOutcome| it.outcome == Outcome::Failed;
+        self.unfetched > 0
+            || !self.failed.is_empty()
+            || !self.overdue.is_empty()
+            || self.series.iter().any(failed)
+    }
+
+    /// What a log says of it: its numbers, and what went wrong of the first few that did.
+    pub fn summary(&self) -> Value {
+        let symbols = self.outcomes.iter();
+        let symbols = symbols.filter_map(|it| Some((it.symbol.as_str(), it.error.as_ref()?)));
+        let series = self.series.iter();
+        let series = series.filter_map(|it| Some((it.series.as_str(), it.error.as_ref()?)));
+        let errors: BTreeMap<&str, &String> = symbols.chain(series).take(LOGGED_ERRORS).collect();
+        json!({
+            "event": "run",
+            "id": self.id,
+            "cron": self.cron,
+            "duration_ms": self.duration_ms,
+            "planned": self.planned,
+            "new": self.new,
+            "unchanged": self.unchanged,
+            "insufficient_history": self.insufficient_history,
+            "fetched": self.fetched,
+            "unfetched": self.unfetched,
+            "deferred": self.deferred,
+            "failed": self.failed,
+            "overdue": self.overdue,
+            "stale": self.stale.len(),
+            "errors": errors,
+        })
+    }
 }
+
+/// Errors of a run that are logged, at most; all of them are in its report.
+const LOGGED_ERRORS: usize = 20;
 
 /// What a run tells the feed at its end.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

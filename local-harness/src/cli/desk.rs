@@ -138,8 +138,24 @@ impl Cron {
             count("insufficient_history"),
             failed.len()
         ))?;
+        if count("fetched") + count("unfetched") + count("deferred") > 0 {
+            say(format_args!(
+                "{} symbols fetched, {} in vain, {} left for the next run",
+                count("fetched"),
+                count("unfetched"),
+                count("deferred"),
+            ))?;
+        }
         if !failed.is_empty() {
             say(format_args!("failed: {}", failed.join(", ")))?;
+        }
+        for list in ["outcomes", "series"] {
+            for outcome in report[list].as_array().into_iter().flatten() {
+                let name = outcome["symbol"].as_str().or(outcome["series"].as_str());
+                if let (Some(name), Some(error)) = (name, outcome["error"].as_str()) {
+                    say(format_args!("{name}: {error}"))?;
+                }
+            }
         }
         for (list, said) in [("overdue", "late, sent now"), ("stale", "stale")] {
             let rooms: Vec<&str> = report[list]

@@ -1,6 +1,7 @@
 //! The commands, their arguments, and what they share.
 
 mod audit;
+mod backfill;
 mod client;
 mod desk;
 mod import;
@@ -37,6 +38,8 @@ enum Command {
     Token(token::Token),
     /// Send a file of daily bars
     Import(import::Import),
+    /// Fetch the history of symbols from the providers
+    Backfill(backfill::Backfill),
     /// Start a scheduled run now
     Cron(desk::Cron),
     /// Decide on a symbol's current signal
@@ -60,6 +63,7 @@ impl Cli {
             Command::Serve(serve) => serve.run().await,
             Command::Token(token) => token.run(),
             Command::Import(import) => import.run().await,
+            Command::Backfill(backfill) => backfill.run().await,
             Command::Cron(cron) => cron.run().await,
             Command::Approve(approve) => approve.run().await,
             Command::Signals(signals) => signals.run().await,

@@ -37,6 +37,9 @@ pub(crate) struct Serve {
     /// Fill an empty data folder with a generated series
     #[arg(long)]
     demo: bool,
+    /// Ask this server for market data in place of the public ones
+    #[arg(long, value_name = "URL")]
+    provider_url: Option<String>,
     /// Folder of a built page; otherwise it is built from the project when it is missing or stale
     #[arg(long, value_name = "DIR")]
     page: Option<PathBuf>,
@@ -48,7 +51,10 @@ impl Serve {
         let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
         let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
         let demo = self.demo;
-        let settings = super::settings()?;
+        let mut settings = super::settings()?;
+        if let Some(url) = self.provider_url {
+            settings.vars.insert("PROVIDER_URL".to_owned(), url);
+        }
         let verifier = super::verifier(&settings)?;
         let crons: Vec<Cron> = settings
             .crons
