@@ -26,6 +26,7 @@ mod identity;
 mod import;
 mod limits;
 mod lists;
+mod market;
 mod page;
 mod processes;
 mod resume;
@@ -57,6 +58,7 @@ pub fn cases() -> Vec<Case> {
         signals::cases(),
         golden::cases(),
         lists::cases(),
+        market::cases(),
         approve::cases(),
         audit::cases(),
         sockets::cases(),
