@@ -11,6 +11,7 @@ use serde_json::json;
 use signalroom_core::signals::{evaluate, parse_csv};
 use signalroom_tests::bars::{self, Shape};
 use signalroom_tests::client::{Dial, Minter, Rest, Role};
+use signalroom_tests::market::Market;
 use signalroom_tests::runner::SECRET;
 use signalroom_tests::target::{Kind, Server, Start, Stop, harness};
 
@@ -22,6 +23,10 @@ const SYMBOLS: u32 = 80;
 const BARS: usize = 1440;
 /// Clients that resume at once.
 const CLIENTS: usize = 1000;
+/// Clients that hear of what was fetched.
+const LISTENERS: usize = 50;
+/// Symbols of a large desk.
+const MANY_SYMBOLS: u32 = 1000;
 /// Events each of them missed.
 const MISSED: u64 = 500;
 /// Repetitions a median is taken of.
@@ -41,6 +46,8 @@ enum Name {
     Scores,
     /// 80 symbols of 1,440 bars over REST, their first run, and a start with that data.
     Import,
+    /// 80 symbols from a provider on this machine to the last of 50 clients, and 1,000 symbols.
+    Fetch,
     /// 1,000 clients that each missed 500 events, all back at once.
     Resume,
 }
@@ -55,6 +62,9 @@ async fn main() -> Result<()> {
     if wanted.is_none_or(|name| name == Name::Import) {
         import(Kind::Harness).await?;
         import(Kind::Workerd).await?;
+    }
+    if wanted.is_none_or(|name| name == Name::Fetch) {
+        fetch().await?;
     }
     if wanted.is_none_or(|name| name == Name::Resume) {
         resume().await?;
@@ -187,6 +197,83 @@ async fn import(kind: Kind) -> Result<()> {
         return Ok(());
     }
     server.stop(Stop::Gently).await
+}
+
+async fn fetch() -> Result<()> {
+    let market = Market::start().await?;
+    // The first desk is not timed: the provider generates and renders for it.
+    for (kind, symbols, timed) in [
+        (Kind::Harness, MANY_SYMBOLS, false),
+        (Kind::Harness, SYMBOLS, true),
+        (Kind::Harness, MANY_SYMBOLS, true),
+        (Kind::Workerd, SYMBOLS, true),
+    ] {
+        let rounds = if timed { ROUNDS.min(3) } else { 1 };
+        let mut times = Vec::new();
+        let mut memory = None;
+        for _ in 0..rounds {
+            let (took, peak) = fetched(kind, symbols, &market).await?;
+            times.push(took);
+            memory = memory.max(peak);
+        }
+        if !timed {
+            continue;
+        }
+        report(
+            &format!("{symbols} symbols fetched, to the last of {LISTENERS} clients, {kind:?}"),
+            median(times),
+        );
+        if let Some(bytes) = memory {
+            println!("{:<64} {:>10} MB", "  its peak memory", bytes >> 20);
+        }
+    }
+    Ok(())
+}
+
+/// A desk without data: how long its first runs take, and the memory of the server.
+async fn fetched(kind: Kind, symbols: u32, market: &Market) -> Result<(Duration, Option<u64>)> {
+    let folder = tempfile::tempdir()?;
+    let names: Vec<_> = (0..symbols).map(|number| format!("S{number:04}")).collect();
+    let (watchlist, url) = (names.join(","), market.url());
+    let more = [
+        ("WATCHLIST", watchlist.as_str()),
+        ("PROVIDER_URL", &url),
+        ("PROVIDERS", "yahoo"),
+    ];
+    let mut server = Server::start(kind, &start(&folder, &more)).await?;
+    let token = Minter::new(SECRET).token("bench", Role::Admin);
+    let rest = Rest::new(server.url(), Some(token.clone()))?;
+    let dial = Dial::new(server.url(), "/ws").bearer(&token);
+    let opened = (0..LISTENERS).map(|_| async { anyhow::Ok(dial.open().await?.socket) });
+    let sockets: Vec<_> = stream::iter(opened)
+        .buffer_unordered(LISTENERS)
+        .try_collect()
+        .await?;
+
+    let started = now();
+    let wanted: Vec<_> = names.iter().map(String::as_str).collect();
+    let heard = stream::iter(sockets)
+        .map(|mut socket| {
+            let wanted = &wanted;
+            async move { socket.events("new_signal", wanted).await }
+        })
+        .buffer_unordered(LISTENERS)
+        .try_collect::<Vec<()>>();
+    let runs = async {
+        loop {
+            let run = rest.post("/api/v1/runs", &json!({})).await?.ok()?;
+            ensure!(run["unfetched"] == 0, "expected bars, got {run}");
+            // The desk's own clock may have had some of them.
+            if run["deferred"] == 0 {
+                return Ok(());
+            }
+        }
+    };
+    tokio::try_join!(heard, runs)?;
+    let took = started.elapsed();
+    let memory = server.peak_memory();
+    server.stop(Stop::Gently).await?;
+    Ok((took, memory))
 }
 
 async fn resume() -> Result<()> {

@@ -93,6 +93,15 @@ impl Server {
         }
     }
 
+    /// The most memory that the native binary had at once, bytes; none of other targets, and where
+    /// the system does not tell.
+    pub fn peak_memory(&self) -> Option<u64> {
+        match self {
+            Self::Harness(running) => running.peak_memory(),
+            Self::Inproc(_) | Self::Workerd(_) => None,
+        }
+    }
+
     /// What it printed last.
     pub fn log(&self) -> String {
         match self {

@@ -58,6 +58,17 @@ impl Running {
         url.clone_into(&mut self.url);
     }
 
+    /// The most memory it had at once, bytes, as Linux tells.
+    pub fn peak_memory(&self) -> Option<u64> {
+        let status = format!("/proc/{}/status", self.child.id()?);
+        let status = std::fs::read_to_string(status).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kilobytes * 1024)
+    }
+
     /// Its address.
     pub fn url(&self) -> &str {
         &self.url
