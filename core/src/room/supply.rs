@@ -32,7 +32,7 @@ const CLAIM: i64 = 5 * MINUTE;
 const LATE_RETRY: i64 = 10 * MINUTE;
 
 /// The longest wait after failures, milliseconds.
-const MAX_BACKOFF: i64 = 60 * MINUTE;
+const MAX_BACKOFF: i64 = 15 * MINUTE;
 
 /// How often a series is looked at, milliseconds: its values come once a day, at no fixed hour.
 const SERIES_EVERY: i64 = 60 * MINUTE;
@@ -622,9 +622,9 @@ mod tests {
     }
 
     #[test]
-    fn failures_wait_longer_each_time_up_to_an_hour() {
+    fn failures_wait_longer_each_time_up_to_a_quarter_of_an_hour() {
         let waits: Vec<i64> = (1..=8).map(|n| backoff(n) / MINUTE).collect();
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(waits, [1, 2, 4, 8, 15, 15, 15, 15]);
         assert_eq!(backoff(u32::MAX), MAX_BACKOFF);
     }
 }
