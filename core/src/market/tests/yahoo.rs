@@ -196,17 +196,26 @@ fn numbers_that_are_none_cost_their_row() {
 
 #[test]
 fn rounding_is_made_up_for_and_nothing_more() {
-    // The open is the high; scaled on its own it comes out above it by a little.
-    let tight = [3.3, 3.3, 1.1, 1.1, 10.0, 0.7].map(Value::from);
-    let held = bars(&[("2026-11-18T14:30:00Z", tight)]).bars;
-    assert_eq!(held[0].check(now().date()), Ok(()));
-    assert_eq!(held[0].low, 0.7);
-    let off = [3.3, 3.2999, 1.1, 1.1, 10.0, 0.7].map(Value::from);
-    let told = told("AAPL", &chart(&[("2026-11-18T14:30:00Z", off)]).to_string());
-    assert_eq!(
-        told,
-        Err(ProviderError::Malformed("no row of it can be read"))
-    );
+    // The close is the high, and scaled on its own comes out below itself; and the other way round.
+    assert!(666.47 * (879.58 / 666.47) < 879.58 && 155.55 * (650.37 / 155.55) > 650.37);
+    let high = [600.0, 666.47, 590.0, 666.47, 10.0, 879.58].map(Value::from);
+    let low = [160.0, 170.0, 155.55, 155.55, 10.0, 650.37].map(Value::from);
+    let held = bars(&[
+        ("2026-11-18T14:30:00Z", high),
+        ("2026-11-19T14:30:00Z", low),
+    ]);
+    assert_eq!(held.rejected, 0);
+    assert_eq!((held.bars[0].high, held.bars[1].low), (879.58, 650.37));
+    for off in [
+        [3.3, 3.2999, 1.1, 1.1, 10.0, 0.7],
+        [3.3, 3.3, 1.1001, 1.1, 10.0, 0.7],
+    ] {
+        let chart = chart(&[("2026-11-18T14:30:00Z", off.map(Value::from))]);
+        assert_eq!(
+            refused(&chart),
+            ProviderError::Malformed("no row of it can be read")
+        );
+    }
 }
 
 #[test]
