@@ -22,7 +22,16 @@ pub(crate) fn npm(script: &str, package: &str) -> Command {
 
 /// Builds the native binary with a cargo profile; where it is.
 pub(crate) fn native(profile: &str) -> Result<PathBuf> {
-    let what = ["-p", "signalroom-harness", "--bin", "signalroom"];
+    binary("signalroom-harness", "signalroom", profile)
+}
+
+/// Builds the provider of market data that the browser tests fetch from; where it is.
+pub(crate) fn market_provider() -> Result<PathBuf> {
+    binary("signalroom-tests", "market-provider", "dev")
+}
+
+fn binary(package: &str, name: &str, profile: &str) -> Result<PathBuf> {
+    let what = ["-p", package, "--bin", name];
     let mut build = shell::cargo();
     build.args(["build", "--quiet", "--profile", profile]);
     shell::run(build.args(what))?;
@@ -32,7 +41,7 @@ pub(crate) fn native(profile: &str) -> Result<PathBuf> {
     let target = metadata["target_directory"].as_str();
     let target = target.context("cargo metadata names no target folder")?;
     let folder = if profile == "dev" { "debug" } else { profile };
-    Ok(PathBuf::from(target).join(folder).join("signalroom"))
+    Ok(PathBuf::from(target).join(folder).join(name))
 }
 
 /// What the page promises about speed, in a browser against the release build.

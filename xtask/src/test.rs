@@ -239,6 +239,7 @@ fn in_browser(target: &str) -> Result<Count> {
     }
     let mut command = page::npm("test:browser", page::DASHBOARD);
     command.env("TARGET", target).env("CHROMIUM", browser);
+    command.env("MARKET_PROVIDER_BIN", page::market_provider()?);
     if target == "harness" {
         command.env("SIGNALROOM_BIN", page::native("dev")?);
     }

@@ -22,7 +22,7 @@ const STEP = 200;
 
 function Next({ it }: { it: SymbolSupply }) {
   const at = parse(it.next_fetch_at);
-  if (at === null) return <span class="quiet">not fetched</span>;
+  if (at === null) return <span class="quiet">none</span>;
   return (
     <span title={stamp(at)}>{at <= now.value ? "due now" : `in ${ahead(at - now.value)}`}</span>
   );

@@ -127,7 +127,11 @@ function Run({ run }: { run: RunReport }) {
           </span>
           <span class="num quiet">{run.duration_ms !== null && took(run.duration_ms)}</span>
         </summary>
-        {open.value && <Outcomes run={run} />}
+        {open.value && (
+          <div class="opened" tabIndex={0} role="region" aria-label="What the run did">
+            <Outcomes run={run} />
+          </div>
+        )}
       </details>
     </li>
   );

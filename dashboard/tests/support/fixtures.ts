@@ -4,11 +4,15 @@ import type { Browser } from "playwright-core";
 import { test as base, inject } from "vitest";
 
 import { launch, Tab, type Visit } from "./browser.ts";
+import { Market } from "./market.ts";
 import { Proxy } from "./proxy.ts";
 import { Server, type Place } from "./server.ts";
 
 /** Opens the page at a place, by default the shared server. */
 type Open = (visit?: Visit, place?: Place) => Promise<Tab>;
+
+/** What the desk with market data watches, by name. */
+export const WATCHED: readonly string[] = ["AAPL", "QQQ", "SPY"];
 
 interface Fixtures {
   browser: Browser;
@@ -19,6 +23,10 @@ interface Fixtures {
   proxy: Proxy;
   /** A server of the test's own. */
   server: Server;
+  /** A provider of market data that does as it is told. */
+  market: Market;
+  /** A server of the test's own that fetches from it, with {@link WATCHED} as its watchlist. */
+  desk: Server;
 }
 
 export const test = base.extend<Fixtures>({
@@ -40,6 +48,17 @@ export const test = base.extend<Fixtures>({
     const server = await Server.start(inject("target"));
     await use(server);
     await server.dispose();
+  },
+  market: async ({}, use) => {
+    const market = await Market.start();
+    await use(market);
+    await market.stop();
+  },
+  desk: async ({ market }, use) => {
+    const vars = { PROVIDER_URL: market.url, WATCHLIST: WATCHED.join() };
+    const desk = await Server.start(inject("target"), { vars });
+    await use(desk);
+    await desk.dispose();
   },
   // Last, so that pages are closed before what they talk to.
   open: async ({ browser, place }, use) => {

@@ -54,7 +54,7 @@ export function token({ secret }: Place, sub: string, role: Role, ttl = 3_600): 
   return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
 }
 
-/** What the native binary is started with beside what every server is. */
+/** What a server is started with beside what every one is; all but `vars` the native binary alone. */
 export interface More {
   arguments?: string[];
   vars?: Record<string, string>;
@@ -75,12 +75,14 @@ export class Server implements Place {
 
   private constructor(kind: Target, port: number, more: More) {
     this.target = kind;
-    this.#more = more;
+    // No test asks a real provider: it names one of its own, or none is asked.
+    const providers = more.vars?.["PROVIDER_URL"] === undefined ? { PROVIDERS: "none" } : {};
+    this.#more = { ...more, vars: { ...providers, ...more.vars } };
     this.#port = port;
     this.url = `http://127.0.0.1:${port}`;
   }
 
-  /** Starts the product and waits until it answers. `more` is for the native binary alone. */
+  /** Starts the product and waits until it answers. */
   static async start(kind: Target, more: More = {}): Promise<Server> {
     const server = new Server(kind, await freePort(), more);
     await server.start();
@@ -154,6 +156,10 @@ export class Server implements Place {
       ...["dev", "--ip", "127.0.0.1", `--port=${this.#port}`, "--test-scheduled"],
       ...[`--inspector-port=${await freePort()}`, "--show-interactive-dev-session=false"],
       ...["--persist-to", data, "--var", `JWT_SECRET:${this.secret}`],
+      ...Object.entries(this.#more.vars ?? {}).flatMap(([name, value]) => [
+        "--var",
+        `${name}:${value}`,
+      ]),
     ];
   }
 }

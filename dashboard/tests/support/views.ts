@@ -97,6 +97,16 @@ export const views = ({ pending, decided, short, note }: Example): readonly View
     show: (tab) => tab.page.getByRole("img", { name: /Skyline/ }).waitFor(),
   },
   {
+    name: "data",
+    visit: { as: ["ada", "admin"], at: "#/data" },
+    show: async (tab) => {
+      await tab.page.getByTestId(`data-${pending}`).waitFor();
+      await tab.page.getByLabel("with nothing to do").check();
+      await tab.page.locator(".runs summary").first().click();
+      await tab.page.locator(".runs details[open] > :not(summary)").first().waitFor();
+    },
+  },
+  {
     name: "offline",
     visit: { as: AS, expects: [/WebSocket|ERR_/] },
     show: async (tab) => {
