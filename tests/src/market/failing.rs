@@ -99,6 +99,23 @@ async fn connections_break_hang_and_are_let_go() -> Result<()> {
     assert!(first.is_err() && second.is_err());
     assert_eq!(market.most_at_once(Some(Provider::Yahoo)), 2);
     assert_eq!(market.most_at_once(Some(Provider::Fred)), 0);
+    market.heal();
+    market.misbehave(Rule::new(Fault::Stalled).times(1));
+    let stalled = get(&market, YAHOO).await?;
+    assert_eq!(stalled.status(), 200);
+    market.release();
+    assert!(stalled.text().await.is_err());
+    market.misbehave(Rule::new(Fault::Endless).times(1));
+    let mut endless = get(&market, YAHOO).await?;
+    let mut bytes = 0;
+    while bytes < 16 << 20 {
+        bytes += endless.chunk().await?.map_or(0, |chunk| chunk.len());
+    }
+    drop(endless);
+    market.misbehave(Rule::new(Fault::Redirect).times(1));
+    let moved = get(&market, YAHOO).await?;
+    assert_eq!(moved.status(), 302);
+    assert_eq!(moved.headers()["location"], "/cboe/elsewhere");
     market.misbehave(Rule::new(Fault::Slow(30)));
     let begun = tokio::time::Instant::now();
     assert_eq!(get(&market, YAHOO).await?.status(), 200);

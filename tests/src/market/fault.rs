@@ -30,6 +30,12 @@ pub enum Fault {
     Silent,
     /// The connection closes at once.
     Reset,
+    /// The first part of the body; then nothing, until [`super::Market::release`].
+    Stalled,
+    /// A body without an end, until the client has enough of it.
+    Endless,
+    /// 302 to another address of this provider's: `/cboe/elsewhere`.
+    Redirect,
     /// The whole answer, so many milliseconds later.
     Slow(u64),
     /// The first part of the body, as if it were all of it.

@@ -292,7 +292,7 @@ fn kind(error: &ProviderError) -> &'static str {
     }
 }
 
-const FAILURES: [(Fault, &str); 9] = [
+const FAILURES: [(Fault, &str); 11] = [
     (Fault::Status(500), "status"),
     // There is no key to refuse.
     (Fault::Status(401), "status"),
@@ -302,6 +302,8 @@ const FAILURES: [(Fault, &str); 9] = [
     (Fault::Reset, "unreachable"),
     (Fault::CutOff, "unreachable"),
     (Fault::Silent, "slow"),
+    (Fault::Stalled, "slow"),
+    (Fault::Redirect, "status"),
     (Fault::Empty, "empty"),
 ];
 

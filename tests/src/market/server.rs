@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use signalroom_core::market::provider::Provider;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use super::answer::Answer;
 use super::ask::{self, Target};
@@ -107,12 +108,7 @@ async fn serve(stream: TcpStream, state: &Shared) -> Result<()> {
                 return Ok(());
             }
             Some(Fault::Silent) => {
-                let mut releases = flight.releases();
-                let mut byte = [0];
-                tokio::select! {
-                    _ = releases.changed() => {}
-                    _ = stream.read(&mut byte) => {}
-                }
+                released(&mut stream, flight.releases()).await;
                 return Ok(());
             }
             Some(Fault::Slow(millis)) => tokio::time::sleep(Duration::from_millis(millis)).await,
@@ -121,12 +117,22 @@ async fn serve(stream: TcpStream, state: &Shared) -> Result<()> {
         let Some(answer) = &flight.answer else {
             return Ok(());
         };
-        if flight.fault == Some(Fault::CutOff) {
-            write(&mut stream, answer, Some(answer.body.len() * 3 / 5)).await?;
-            stream.shutdown().await?;
-            return Ok(());
+        let part = answer.body.len() * 3 / 5;
+        match flight.fault {
+            Some(Fault::CutOff) => {
+                write(&mut stream, answer, Some(part)).await?;
+                stream.shutdown().await?;
+                return Ok(());
+            }
+            Some(Fault::Stalled) => {
+                let releases = flight.releases();
+                write(&mut stream, answer, Some(part)).await?;
+                released(&mut stream, releases).await;
+                return Ok(());
+            }
+            Some(Fault::Endless) => return endless(&mut stream, answer).await,
+            _ => write(&mut stream, answer, None).await?,
         }
-        write(&mut stream, answer, None).await?;
     }
     Ok(())
 }
@@ -140,7 +146,7 @@ struct Flight<'a> {
 }
 
 impl Flight<'_> {
-    fn releases(&self) -> tokio::sync::watch::Receiver<u64> {
+    fn releases(&self) -> watch::Receiver<u64> {
         locked(self.state).releases.subscribe()
     }
 }
@@ -175,6 +181,28 @@ fn begin<'a>(state: &'a Shared, target: &Target, request: &Request) -> Flight<'a
         provider: target.provider,
         fault,
         answer,
+    }
+}
+
+/// Waits until those who wait are let go, or the client goes.
+async fn released(stream: &mut BufReader<TcpStream>, mut releases: watch::Receiver<u64>) {
+    let mut byte = [0];
+    tokio::select! {
+        _ = releases.changed() => {}
+        _ = stream.read(&mut byte) => {}
+    }
+}
+
+/// Sends an answer that goes on with spaces, which any format allows, until nobody takes them.
+async fn endless(stream: &mut BufReader<TcpStream>, answer: &Answer) -> Result<()> {
+    let head = format!(
+        "HTTP/1.1 {} Said\r\nconnection: close\r\n\r\n",
+        answer.status
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(&answer.body).await?;
+    loop {
+        stream.write_all(&[b' '; 64 << 10]).await?;
     }
 }
 

@@ -149,6 +149,10 @@ impl State {
             }
             Some(Fault::Status(status)) => return Some(Answer::text(status, "Something is wrong")),
             Some(Fault::WebPage) => return Some(Answer::page()),
+            Some(Fault::Redirect) => {
+                let elsewhere = "/cboe/elsewhere".to_owned();
+                return Some(Answer::text(302, "Moved").with("location", elsewhere));
+            }
             _ => {}
         }
         let parameter = |name: &str| target.query.get(name);

@@ -7,14 +7,16 @@ use serde_json::{Value, json};
 use signalroom_core::calendar::HISTORY_START;
 use signalroom_core::market::provider::Provider;
 
-use super::{Desk, back, is_outcome, newest, plainly, supplied};
+use super::{Desk, back, between_crons, is_outcome, newest, plainly, supplied};
 use crate::bars;
 use crate::case::{Case, Ctx};
+use crate::cases::command_line;
 use crate::check;
 use crate::client::rest::send;
 use crate::client::{Rest, Role};
-use crate::market::{Fault, Rule};
+use crate::market::{Fault, Market, Order, Rule};
 use crate::oracle;
+use crate::target::{Kind, Server, Start, Stop};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -31,6 +33,19 @@ pub(super) fn cases() -> Vec<Case> {
             completed,
         ),
         Case::starting("market/a gap is found, asked for again and filled", gap),
+        Case::starting(
+            "market/what was not listed before is not asked for again",
+            listed,
+        ),
+        Case::starting(
+            "market/a run that died leaves nothing in the way, and what came is kept",
+            died,
+        ),
+        Case::starting(
+            "market/backfill fetches what is lacking, and goes on where it was",
+            backfill,
+        )
+        .only(&[Kind::Harness]),
         Case::starting("market/at most six requests are under way at once", six),
         Case::starting(
             "market/what a run has no means for waits, the oldest first",
@@ -195,7 +210,7 @@ async fn completed(ctx: Ctx) -> Result<()> {
 async fn gap(ctx: Ctx) -> Result<()> {
     supplied(&ctx, &[("WATCHLIST", "GAP")], |desk| {
         async move {
-            let order = crate::market::Order::Hole {
+            let order = Order::Hole {
                 symbol: "GAP".to_owned(),
                 from: back(2),
                 to: back(1),
@@ -205,7 +220,7 @@ async fn gap(ctx: Ctx) -> Result<()> {
             let known = desk.known("GAP").await?;
             check::equal("missing_from", &known["missing_from"], &json!(back(2)))?;
             let symbol = "GAP".to_owned();
-            desk.market.tell(crate::market::Order::Mend { symbol })?;
+            desk.market.tell(Order::Mend { symbol })?;
             let report = desk.run_for(&["GAP"]).await?;
             let bars = &super::outcome(&report, "GAP")?["bars"];
             check::equal("bars that came", &bars["accepted"], &json!(2))?;
@@ -216,6 +231,110 @@ async fn gap(ctx: Ctx) -> Result<()> {
         .boxed()
     })
     .await
+}
+
+async fn listed(ctx: Ctx) -> Result<()> {
+    supplied(&ctx, &[("WATCHLIST", "NEW")], |desk| {
+        async move {
+            let (symbol, from) = ("NEW".to_owned(), back(30));
+            desk.market.tell(Order::List { symbol, from })?;
+            let report = desk.run(json!({})).await?;
+            let line = super::outcome(&report, "NEW")?;
+            check::text(line, "outcome", "insufficient_history")?;
+            let bars = &line["bars"];
+            check::equal("bars that came", &bars["accepted"], &json!(31))?;
+            let known = desk.known("NEW").await?;
+            check::equal("first_bar", &known["first_bar"], &json!(from))?;
+            check::equal("missing_from", &known["missing_from"], &Value::Null)?;
+            desk.market.forget();
+            let report = desk.run(json!({})).await?;
+            check::equal("outcomes", &report["outcomes"], &json!([]))?;
+            desk.run_for(&["NEW"]).await?;
+            let asked = desk.market.asked();
+            let whole = |it: &&crate::market::Asked| it.target.contains("period1=1514");
+            check::equal(
+                "requests for all of it",
+                &asked.iter().filter(whole).count(),
+                &0,
+            )
+        }
+        .boxed()
+    })
+    .await
+}
+
+async fn backfill(ctx: Ctx) -> Result<()> {
+    let vars = [("WATCHLIST", "ONE,TWO,SIX"), ("PROVIDERS", "yahoo")];
+    supplied(&ctx, &vars, |desk| {
+        async move {
+            desk.market
+                .misbehave(Rule::new(Fault::Status(404)).about("TWO"));
+            let ended = command_line::run(&desk.ctx, &["backfill"]).await?;
+            ensure!(
+                ended.code == Some(1),
+                "expected exit 1, got {:?}",
+                ended.code
+            );
+            ensure!(
+                ended.stdout.contains("ONE: 2") && ended.stdout.contains("TWO: failed: yahoo"),
+                "expected a line for each, got {}",
+                ended.stdout
+            );
+            desk.holds_what_the_market_has("SIX").await?;
+            desk.holds_nothing("TWO").await?;
+            desk.market.heal();
+            desk.market.forget();
+            let printed = command_line::run(&desk.ctx, &["backfill"]).await?.ok()?;
+            ensure!(printed.contains("2 symbols have all"), "got {printed}");
+            desk.holds_what_the_market_has("TWO").await?;
+            check::equal("requests", &desk.market.requests(), &1)
+        }
+        .boxed()
+    })
+    .await
+}
+
+async fn died(ctx: Ctx) -> Result<()> {
+    between_crons(ctx.kind()).await;
+    let market = Market::start().await?;
+    market.publish_through(newest());
+    let mut start = Start::clone(ctx.start());
+    for (name, value) in [
+        ("WATCHLIST", "ONE,TWO"),
+        ("PROVIDERS", "yahoo"),
+        ("PROVIDER_URL", &market.url()),
+    ] {
+        start.vars.insert(name.to_owned(), value.to_owned());
+    }
+    let mut server = Server::start(ctx.kind(), &start).await?;
+    let desk = Desk {
+        ctx: ctx.at(server.url()),
+        market: &market,
+    };
+    desk.run_for(&["ONE"]).await?;
+    market.misbehave(Rule::new(Fault::Silent));
+    market.forget();
+    let all = ["ONE", "TWO"];
+    let (outcome, ()) = tokio::join!(desk.run_for(&all), async {
+        market.until_asked(2).await;
+        if server.stop(Stop::Kill).await.is_err() {
+            market.release();
+        }
+    });
+    ensure!(outcome.is_err(), "expected the run to die, got {outcome:?}");
+    market.heal();
+
+    let mut server = Server::start(ctx.kind(), &start).await?;
+    let desk = Desk {
+        ctx: ctx.at(server.url()),
+        market: &market,
+    };
+    desk.holds_what_the_market_has("ONE").await?;
+    let report = desk.run_for(&all).await?;
+    is_outcome(&report, "ONE", "unchanged", Some("yahoo"))?;
+    is_outcome(&report, "TWO", "new", Some("yahoo"))?;
+    desk.holds_what_the_market_has("TWO").await?;
+    server.stop(Stop::Gently).await
 }
 
 /// So many symbols.

@@ -20,6 +20,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::starting("market/and is asked again when the time is over", again),
         Case::starting("market/what has not changed is not sent again", conditional),
+        Case::starting("market/two runs at once ask for each symbol once", at_once),
         Case::starting("market/a key is sent to whom it belongs alone", keys),
     ]
 }
@@ -126,6 +127,31 @@ async fn conditional(ctx: Ctx) -> Result<()> {
     .await
 }
 
+async fn at_once(ctx: Ctx) -> Result<()> {
+    let vars = [
+        ("WATCHLIST", "AAA,BBB,CCC,DDD"),
+        ("PROVIDERS", "yahoo,fred"),
+    ];
+    supplied(&ctx, &vars, |desk| {
+        async move {
+            desk.market.misbehave(Rule::new(Fault::Slow(100)));
+            let run = || desk.run(json!({}));
+            let reports = tokio::try_join!(run(), run(), run())?;
+            let reports = [reports.0, reports.1, reports.2];
+            let fetched = reports.iter().map(|it| it["fetched"].as_u64());
+            check::equal("fetched", &fetched.sum::<Option<u64>>(), &Some(4))?;
+            let asked = desk.market.asked();
+            let mut names: Vec<_> = asked.iter().map(|it| it.what.as_str()).collect();
+            names.sort_unstable();
+            let all = names.len();
+            names.dedup();
+            check::equal("what was asked for once", &names.len(), &all)
+        }
+        .boxed()
+    })
+    .await
+}
+
 async fn keys(ctx: Ctx) -> Result<()> {
     let vars = [
         ("WATCHLIST", "AAA"),
@@ -151,6 +177,15 @@ async fn keys(ctx: Ctx) -> Result<()> {
                     )?;
                 }
             }
+            // Refused, it is said of the key, without it.
+            let refused = Rule::new(Fault::Status(401)).of(Provider::Tiingo);
+            desk.market.misbehave(refused);
+            let report = desk.run_for(&["AAA"]).await?;
+            is_outcome(&report, "AAA", "unchanged", Some("yahoo"))?;
+            let error = check::string(outcome(&report, "AAA")?, "error")?;
+            check::equal("the error", &error.as_str(), &"tiingo: it refuses the key")?;
+            let runs = desk.read("/api/v1/runs").await?.to_string();
+            ensure!(!runs.contains("of-this-desk"), "got a key in {runs}");
             Ok(())
         }
         .boxed()

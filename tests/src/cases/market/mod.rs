@@ -69,9 +69,14 @@ async fn supplied(
     let outcome = body(desk).await;
     // Who waits for an answer that never comes would hold up the stop.
     market.heal();
-    let outcome = outcome.with_context(|| format!("the server said:\n{}", server.log()));
+    let log = server.log();
+    let outcome = outcome.with_context(|| format!("the server said:\n{log}"));
     server.stop(Stop::Gently).await?;
-    outcome
+    outcome?;
+    for (name, key) in vars.iter().filter(|(name, _)| name.contains("KEY")) {
+        ensure!(!log.contains(key), "expected no {name} in the log:\n{log}");
+    }
+    Ok(())
 }
 
 /// How long a case may take in which no run but its own is to be seen.

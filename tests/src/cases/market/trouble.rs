@@ -8,7 +8,7 @@ use signalroom_core::market::provider::Provider;
 use super::{is_outcome, outcome, same_bars, supplied};
 use crate::case::{Case, Ctx};
 use crate::check;
-use crate::market::{Fault, Rule};
+use crate::market::{Fault, Order, Rule};
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -43,6 +43,17 @@ async fn fallback(ctx: Ctx) -> Result<()> {
                 "expected who failed and how, got {error:?}"
             );
             desk.holds_what_the_market_has("AAA").await?;
+
+            // Whom nobody knows.
+            let symbol = "NOBODY".to_owned();
+            desk.market.tell(Order::Delist { symbol })?;
+            let report = desk.run_for(&["NOBODY"]).await?;
+            is_outcome(&report, "NOBODY", "failed", None)?;
+            let error = check::string(outcome(&report, "NOBODY")?, "error")?;
+            ensure!(
+                error.contains("yahoo: ") && error.contains("; stooq: "),
+                "expected both to be named, got {error:?}"
+            );
 
             // The first one again: the same bars in other digits are no correction.
             desk.market.heal();
@@ -153,7 +164,10 @@ async fn down(ctx: Ctx) -> Result<()> {
         (Fault::CutOff, "cannot be reached"),
         (Fault::WebPage, "web page"),
         (Fault::Status(503), "503"),
+        (Fault::Redirect, "302"),
+        (Fault::Endless, "too large"),
         (Fault::Silent, "too long"),
+        (Fault::Stalled, "too long"),
     ];
     let names: Vec<String> = (0..30).map(|number| format!("D{number:02}")).collect();
     let watchlist = names.join(",");
@@ -173,6 +187,8 @@ async fn down(ctx: Ctx) -> Result<()> {
                 );
                 desk.holds_nothing(&symbol).await?;
             }
+            let followed = desk.market.requests_of(Provider::Cboe, None);
+            check::equal("redirects followed", &followed, &0)?;
             desk.market.misbehave(Rule::new(Fault::Status(500)));
             desk.market.forget();
             let report = desk.run(json!({})).await?;

@@ -90,6 +90,11 @@ async fn changed(ctx: Ctx) -> Result<()> {
                 &json!(false),
             )?;
             desk.holds_what_the_market_has("TSLA").await?;
+            let audit = admin(Method::GET, "/api/v1/audit", "").await?.to_string();
+            ensure!(audit.contains("watchlist_change"), "got {audit}");
+            let audit = admin(Method::GET, "/api/v1/audit?symbol=TSLA", "").await?;
+            let audit = audit.to_string();
+            ensure!(audit.contains("bars_fetch"), "got {audit}");
             let reset = admin(Method::DELETE, LIST, "").await?;
             check::equal("reset", &reset, &told(&["QQQ", "SPY"], "config"))?;
             let empty = admin(put, LIST, r#"{"symbols":[]}"#).await?;
