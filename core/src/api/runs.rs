@@ -3,19 +3,19 @@
 //! The feed hands out work; every symbol and series is a [`Job`] of its own, a few at a time; what
 //! they learn of providers they share, so that one which is in trouble is not asked by everybody.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::jobs::{Board, Job, Line, compute, fetch, fetch_series, look};
+use super::jobs::{Board, Job, Line, compute, fetch, fetch_series, locked, look};
 use super::problem::{Problem, Slug};
 use super::reads::cursor;
 use super::writes::{complete, optional_object, symbols, text};
 use super::{Asked, Next, Response, failed, mixed_up};
 use crate::config::Config;
 use crate::room::call::{
-    Call, CallError, Computed, Finished, Outcome, Plan, Planning, Reject, Reply, RunName, RunReport,
+    Call, Computed, Finished, Outcome, Plan, Planning, Reply, RunName, RunReport,
 };
 use crate::room::name::RoomName;
 use crate::symbol::Symbol;
@@ -154,11 +154,6 @@ fn carry_out(config: &Arc<Config>, name: RunName, plan: Plan, started_at: Millis
     }
 }
 
-pub(super) fn locked(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
-    // Nothing panics while the lock is held.
-    board.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 fn take_down(report: &mut RunReport, line: Line) {
     match line {
         Line::Looked { overdue: false, .. } => {}
@@ -252,9 +247,4 @@ pub(super) fn list(asked: &Asked) -> Result<Next, Problem> {
             _ => Err(mixed_up()),
         },
     ))
-}
-
-/// Whether a room says that there is nothing of a symbol.
-pub(super) fn is_unknown(error: &CallError) -> bool {
-    matches!(error, CallError::Reject(Reject::UnknownSymbol))
 }

@@ -49,6 +49,11 @@ impl Series {
         }
     }
 
+    /// Whether there is a file a day, so that an answer has one value.
+    pub const fn is_by_day(self) -> bool {
+        matches!(self, Self::PutCall)
+    }
+
     /// Who has it.
     pub const fn providers(self) -> &'static [Provider] {
         match self {

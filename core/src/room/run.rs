@@ -101,6 +101,9 @@ pub struct SeriesErrand {
     pub series: Series,
     /// The first date.
     pub from: NaiveDate,
+    /// Of a series with a file a day: the days that are wanted, each a request.
+    #[serde(default)]
+    pub days: Vec<NaiveDate>,
     /// What was said of the version held.
     pub validator: Option<Validator>,
 }

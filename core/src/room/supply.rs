@@ -40,6 +40,12 @@ const SERIES_EVERY: i64 = 60 * MINUTE;
 /// Days of a series that are asked for at first: over a year's percentiles of a 50-day mean.
 const SERIES_DAYS: u64 = 2 * 366;
 
+/// Days back to which a series is wanted that has a file a day: 256 sessions are in them.
+const BY_DAY: u64 = 385;
+
+/// Files of such a series that one run asks for.
+const DAYS_AT_ONCE: usize = 40;
+
 /// Values of a series that are kept.
 const SERIES_KEPT: usize = 600;
 
@@ -150,15 +156,24 @@ pub(super) fn hand_out(
         None => due(watchlist, has, now, sql, fx)?,
     };
     let mut symbols = Vec::new();
+    let mut requests = 0;
     for standing in candidates {
         match standing.target.clone() {
-            Target::Series(series) if budget > 0 => {
-                budget -= 1;
-                plan.series
-                    .push(series_errand(series, &standing, now, sql)?);
-                claim(standing, now, fx);
+            Target::Series(series) => {
+                // Symbols come first: a file a day takes no more than a quarter.
+                let days = usize::try_from(budget / 4).unwrap_or(usize::MAX);
+                let errand = series_errand(series, &standing, days.max(1), now, sql)?;
+                let cost = u32::try_from(errand.days.len().max(1)).unwrap_or(u32::MAX);
+                if series.is_by_day() && errand.days.is_empty() {
+                    let due_at = now.plus(SERIES_EVERY);
+                    fx.write(Standing { due_at, ..standing }.save());
+                } else if cost <= budget {
+                    budget -= cost;
+                    requests += cost;
+                    plan.series.push(errand);
+                    claim(standing, now, fx);
+                }
             }
-            Target::Series(_) => {}
             Target::Symbol(symbol) => {
                 let state = state(&symbol, sql)?;
                 let intraday = i64::from(means.intraday_minutes) * MINUTE;
@@ -189,14 +204,7 @@ pub(super) fn hand_out(
     // Two of each: what is fetched, and the room that gets it.
     let affordable = budget.saturating_sub(computing) / 2;
     let wanted = u32::try_from(symbols.len()).unwrap_or(u32::MAX);
-    plan.grants = grants(
-        means,
-        wanted.min(affordable),
-        plan.series.len(),
-        now,
-        sql,
-        fx,
-    )?;
+    plan.grants = grants(means, wanted.min(affordable), requests, now, sql, fx)?;
     let granted = plan
         .grants
         .iter()
@@ -269,24 +277,41 @@ fn due(
 fn series_errand(
     series: Series,
     standing: &Standing,
+    most_days: usize,
     now: Millis,
     sql: &dyn Sql,
 ) -> Result<SeriesErrand, SqlError> {
     let held = market::one(series, sql)?;
     let newest = held.last().map(|(date, _)| *date - OVERLAP);
     let from = newest.unwrap_or(now.date() - Days::new(SERIES_DAYS));
+    let mut days = match series.is_by_day() {
+        true => lacking(&held, now),
+        false => Vec::new(),
+    };
+    days.truncate(DAYS_AT_ONCE.min(most_days));
     Ok(SeriesErrand {
         series,
         from,
+        days,
         validator: standing.validator.clone(),
     })
+}
+
+/// The sessions of a year and some more that a series has no value of, the newest first.
+fn lacking(held: &[Observation], now: Millis) -> Vec<NaiveDate> {
+    let held: BTreeSet<NaiveDate> = held.iter().map(|(date, _)| *date).collect();
+    let newest = calendar::newest_due(now);
+    calendar::sessions(newest - Days::new(BY_DAY), newest)
+        .rev()
+        .filter(|date| !held.contains(date))
+        .collect()
 }
 
 /// How often each provider may be asked now; what is granted is taken from its rate.
 fn grants(
     means: &Means,
     symbols: u32,
-    series: usize,
+    series: u32,
     now: Millis,
     sql: &dyn Sql,
     fx: &mut Effects,
@@ -301,7 +326,7 @@ fn grants(
         let wanted = if provider.has_bars() {
             symbols.saturating_mul(2)
         } else {
-            u32::try_from(series).unwrap_or(u32::MAX)
+            series
         };
         let requests = match rate {
             None => wanted,
@@ -356,15 +381,19 @@ pub(super) fn settle(
         let standing = errands::of(std::slice::from_ref(&target), sql)?.pop();
         let standing = standing.unwrap_or_else(|| Standing::new(target));
         let mut after = settled(standing, &told_of_series(outcome), now);
-        if after.failures == 0 && after.fetched_at == Some(now) {
-            after.due_at = now.plus(SERIES_EVERY);
-        }
-        fx.write(after.save());
+        let mut again = SERIES_EVERY;
         if !outcome.values.is_empty() {
             let held = market::one(outcome.series, sql)?;
             let all = merged(held, &outcome.values);
             fx.write(market::save(outcome.series, &all));
+            if outcome.series.is_by_day() && !lacking(&all, now).is_empty() {
+                again = MINUTE;
+            }
         }
+        if after.failures == 0 && after.fetched_at == Some(now) {
+            after.due_at = now.plus(again);
+        }
+        fx.write(after.save());
     }
     for report in &finished.providers {
         let standing = judged(report, now, sql)?;
@@ -522,109 +551,4 @@ fn supply(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> Millis {
-        Millis::parse(text).expect("a time")
-    }
-
-    fn date(text: &str) -> NaiveDate {
-        text.parse().expect("a date")
-    }
-
-    fn held(last: &str, provisional: bool) -> RoomState {
-        RoomState {
-            version: 1,
-            filled: true,
-            first_bar: Some(HISTORY_START),
-            last_bar: Some(date(last)),
-            provisional,
-            ..RoomState::default()
-        }
-    }
-
-    const FIVE: i64 = 5 * MINUTE;
-
-    #[test]
-    fn a_symbol_without_history_is_wanted_from_the_start() {
-        let now = at("2026-11-20T12:00:00Z");
-        assert_eq!(wanted(None, None, FIVE, now), (HISTORY_START, Millis(0)));
-        let sent = RoomState {
-            filled: false,
-            ..held("2026-11-19", false)
-        };
-        assert_eq!(wanted(Some(&sent), None, FIVE, now).0, HISTORY_START);
-    }
-
-    #[test]
-    fn a_due_bar_is_wanted_at_once_and_asked_for_again_when_it_is_late() {
-        let now = at("2026-11-20T22:00:00Z");
-        let state = held("2026-11-19", false);
-        let before = Some(at("2026-11-20T21:59:00Z"));
-        assert_eq!(
-            wanted(Some(&state), before, FIVE, now),
-            (date("2026-11-09"), Millis(0))
-        );
-        let asked = Some(at("2026-11-20T22:00:00Z"));
-        let (_, again) = wanted(Some(&state), asked, FIVE, now.plus(MINUTE));
-        assert_eq!(again, now.plus(LATE_RETRY));
-    }
-
-    #[test]
-    fn a_provisional_bar_is_confirmed_once_it_is_final() {
-        let state = held("2026-11-20", true);
-        let looked = Some(at("2026-11-20T21:55:03Z"));
-        let before = at("2026-11-20T21:56:00Z");
-        let confirmed = at("2026-11-20T22:00:00Z");
-        assert_eq!(wanted(Some(&state), looked, FIVE, before).1, confirmed);
-        assert_eq!(wanted(Some(&state), looked, FIVE, confirmed).1, Millis(0));
-    }
-
-    #[test]
-    fn a_session_under_way_is_looked_at_every_few_minutes() {
-        let state = held("2026-11-19", false);
-        let open = at("2026-11-20T14:30:00Z");
-        let night = Some(at("2026-11-19T22:00:07Z"));
-        // Before the session, a few minutes after it opens; then by the minute, not by the second.
-        assert_eq!(
-            wanted(Some(&state), night, FIVE, open.plus(-1)).1,
-            open.plus(FIVE)
-        );
-        let looked = Some(at("2026-11-20T15:00:07Z"));
-        let now = at("2026-11-20T15:01:00Z");
-        let next = at("2026-11-20T15:05:00Z");
-        assert_eq!(
-            wanted(Some(&held("2026-11-20", true)), looked, FIVE, now).1,
-            next
-        );
-        // Without looks in between, at its end.
-        let end = at("2026-11-20T22:00:00Z");
-        assert_eq!(wanted(Some(&state), looked, 0, now).1, end);
-        // On a holiday and a weekend there is nothing to be looked at.
-        let friday = held("2026-11-20", false);
-        let saturday = at("2026-11-21T15:00:00Z");
-        let monday = at("2026-11-23T14:35:00Z");
-        assert_eq!(wanted(Some(&friday), None, FIVE, saturday).1, monday);
-    }
-
-    #[test]
-    fn a_gap_is_wanted_with_the_days_around_it() {
-        let now = at("2026-11-21T12:00:00Z");
-        let state = RoomState {
-            missing: Some(date("2024-05-06")),
-            ..held("2026-11-20", false)
-        };
-        assert_eq!(
-            wanted(Some(&state), None, FIVE, now),
-            (date("2024-04-26"), Millis(0))
-        );
-    }
-
-    #[test]
-    fn failures_wait_longer_each_time_up_to_a_quarter_of_an_hour() {
-        let waits: Vec<i64> = (1..=8).map(|n| backoff(n) / MINUTE).collect();
-        assert_eq!(waits, [1, 2, 4, 8, 15, 15, 15, 15]);
-        assert_eq!(backoff(u32::MAX), MAX_BACKOFF);
-    }
-}
+mod tests;
