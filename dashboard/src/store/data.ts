@@ -116,7 +116,7 @@ export async function moreRuns() {
   if (mine === turn) olderRuns.value = cursor === null ? "none" : "some";
 }
 
-let loading: Promise<void> | null = null;
+let loading = false;
 let asked = 0;
 let late: ReturnType<typeof setTimeout> | null = null;
 
@@ -124,11 +124,14 @@ let late: ReturnType<typeof setTimeout> | null = null;
 export async function loadData() {
   if (late !== null) clearTimeout(late);
   late = null;
-  if (loading !== null) return news();
+  if (loading) return news();
   asked = Date.now();
-  loading = Promise.all([loadSymbols(turn), loadRuns(turn)]).then(() => undefined);
-  await loading;
-  loading = null;
+  loading = true;
+  try {
+    await Promise.all([loadSymbols(turn), loadRuns(turn)]);
+  } finally {
+    loading = false;
+  }
 }
 
 /** Something happened: loads it anew soon. */
