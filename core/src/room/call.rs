@@ -10,17 +10,17 @@ use serde_json::value::RawValue;
 
 pub use super::caller::{Caller, Holder};
 use super::name::RoomName;
+pub use super::proposal::{ApprovalFilter, Proposal, RetryKey};
 pub use super::reject::{CallError, Reject};
 pub use super::run::{
     BarRevision, Errand, Finished, Grant, Ingest, Ingested, Market, Means, Outcome, Plan, Planning,
     ProviderReport, RunName, RunReport, SeriesErrand, SeriesOutcome, SymbolOutcome, SymbolSupply,
     Watchlist, WatchlistChange, WatchlistSource,
 };
-use super::signal::{Approval, Signal, SignalId, Status};
+use super::signal::{Approval, Signal, Status};
 use crate::audit::{Checked, Hash, Head, Record};
 use crate::market::marks::Marks;
 use crate::market::series::Observation;
-use crate::signals::Suggestion;
 use crate::signals::bar::Bar;
 use crate::store::audit::Tip;
 use crate::symbol::Symbol;
@@ -53,44 +53,6 @@ pub struct Slice<T> {
     pub items: Vec<T>,
     /// Cursor of the next page, absent on the last.
     pub next: Option<i64>,
-}
-
-/// Which decisions a list of approvals is about. Absent means any.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApprovalFilter {
-    /// Only this symbol.
-    pub symbol: Option<Symbol>,
-    /// Only decisions of this subject.
-    pub by: Option<String>,
-    /// Decided at or after.
-    pub from: Option<Millis>,
-    /// Decided at or before.
-    pub to: Option<Millis>,
-}
-
-/// A decision somebody wants to take.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proposal {
-    /// What is decided.
-    pub status: Suggestion,
-    /// Why, in the person's words.
-    pub note: Option<String>,
-    /// What the person looked at: of each of these lists one must be the current signal.
-    pub conditions: Vec<Vec<SignalId>>,
-    /// Who decides.
-    pub by: Caller,
-    /// Under which key the answer is kept for a retry.
-    pub retry: Option<RetryKey>,
-}
-
-/// A request that may be sent again and is to be done once.
-/// <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RetryKey {
-    /// The client's key, 1 to 255 characters, unique among that user's requests to this room.
-    pub key: String,
-    /// SHA-256 of all that was asked, hexadecimal: another request under the key is refused.
-    pub request: String,
 }
 
 /// A request to a room.

@@ -18,6 +18,7 @@ mod limit;
 mod listeners;
 pub mod log;
 pub mod name;
+mod proposal;
 mod record;
 mod reject;
 mod run;
