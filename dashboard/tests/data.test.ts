@@ -24,11 +24,12 @@ const daysAgo = (days: number) =>
   new Date(Date.now() - days * 86_400_000).toISOString().slice(0, 10);
 
 test("the market's mood shows by itself, with what is missing and why", async ({ open, desk }) => {
-  const viewer = await open({ as: ["victor", "viewer"], at: "#/city" }, desk);
+  const place = await desk();
+  const viewer = await open({ as: ["victor", "viewer"], at: "#/city" }, place);
   const panel = viewer.page.getByRole("region", { name: "Market fear and greed" });
   await panel.waitFor();
   await viewer.mark();
-  await scheduled(desk);
+  await scheduled(place);
 
   await panel.getByRole("img", { name: /^Fear and greed of the market \d+: / }).waitFor();
   expect(await panel.getByRole("row").count()).toBe(1 + 7);
@@ -51,8 +52,9 @@ test("late data are marked, and the marks go when the data come", async ({
   desk,
 }) => {
   await market.tell({ do: "through", date: daysAgo(30) });
-  await fetches(desk);
-  const viewer = await open({ as: ["victor", "viewer"], at: "#/signals/SPY" }, desk);
+  const place = await desk();
+  await fetches(place);
+  const viewer = await open({ as: ["victor", "viewer"], at: "#/signals/SPY" }, place);
   await viewer.row("SPY").getByText("stale", { exact: true }).waitFor();
   await viewer.detail
     .getByText(/^stale Data are missing since the session of .* is due\.$/)
@@ -70,7 +72,7 @@ test("late data are marked, and the marks go when the data come", async ({
   expect(await data.getByTestId(/^data-[A-Z]+$/).count()).toBe(3);
 
   await market.tell({ do: "through", date: null });
-  await fetches(desk);
+  await fetches(place);
   await data.getByText("All data are there.").waitFor();
   await data.getByText("No symbol passes the filter.").waitFor();
   await viewer.page.keyboard.press("g");
@@ -83,16 +85,17 @@ test("late data are marked, and the marks go when the data come", async ({
 test("a run that could not fetch says of whom and why", async ({ open, market, desk }) => {
   for (const provider of ["yahoo", "stooq"]) {
     const fault = provider === "yahoo" ? { status: 500 } : "web_page";
-    await market.tell({ do: "misbehave", rule: { provider, what: "QQQ", fault, times: 9 } });
+    await market.tell({ do: "misbehave", rule: { provider, what: "QQQ", fault, times: 99 } });
   }
-  await fetches(desk);
-  const viewer = await open({ as: ["victor", "viewer"], at: "#/data" }, desk);
+  const place = await desk();
+  await fetches(place);
+  const viewer = await open({ as: ["victor", "viewer"], at: "#/data" }, place);
   const data = viewer.page.getByRole("main", { name: "Data" });
   const why = "yahoo: it answered 500; stooq: it sent a web page in place of data";
   await data.getByTestId("data-QQQ").getByText(why).waitFor();
 
   const runs = data.getByRole("region", { name: "Runs" });
-  const run = runs.getByRole("listitem").filter({ hasText: "2 fetched, 2 new, 1 failed" });
+  const run = runs.getByRole("listitem").filter({ hasText: "2 fetched, 2 new, 1 failed" }).first();
   // By keyboard, as any disclosure.
   await run.locator("summary").focus();
   await viewer.page.keyboard.press("Enter");
@@ -104,8 +107,9 @@ test("a run that could not fetch says of whom and why", async ({ open, market, d
 });
 
 test("an admin changes the watchlist, asked twice; others only see it", async ({ open, desk }) => {
-  await fetches(desk);
-  const admin = await open({ as: ["ada", "admin"], at: "#/data" }, desk);
+  const place = await desk();
+  await fetches(place);
+  const admin = await open({ as: ["ada", "admin"], at: "#/data" }, place);
   const { page } = admin;
   const data = page.getByRole("main", { name: "Data" });
   const field = data.getByLabel("Add to the watchlist");
@@ -126,7 +130,7 @@ test("an admin changes the watchlist, asked twice; others only see it", async ({
   await add.getByRole("button", { name: "Add BRK-B" }).click();
   await admin.toasts.getByText("BRK-B is on the watchlist.").waitFor();
   await data.getByTestId("data-BRK-B").waitFor();
-  await fetches(desk, ["BRK-B"]);
+  await fetches(place, ["BRK-B"]);
   await data.getByTestId("data-BRK-B").getByText("yahoo").waitFor();
 
   await data.getByRole("button", { name: "Remove AAPL from the watchlist" }).click();
@@ -134,7 +138,7 @@ test("an admin changes the watchlist, asked twice; others only see it", async ({
   await data.getByTestId("data-AAPL").getByText("not watched").waitFor();
   const list = () =>
     ask<{ symbols: { symbol: string; watched: boolean }[] }>(
-      desk,
+      place,
       ["reader", "viewer"],
       "GET",
       "/symbols",
@@ -143,7 +147,7 @@ test("an admin changes the watchlist, asked twice; others only see it", async ({
     (await list()).symbols.filter((it) => it.watched).map(({ symbol }) => symbol);
   expect(await watched()).toEqual(["BRK-B", "QQQ", "SPY"]);
 
-  const viewer = await open({ as: ["victor", "viewer"], at: "#/data" }, desk);
+  const viewer = await open({ as: ["victor", "viewer"], at: "#/data" }, place);
   await viewer.page.getByTestId("data-BRK-B").waitFor();
   expect(await viewer.page.getByRole("button", { name: /^Remove/ }).count()).toBe(0);
   expect(await viewer.page.getByLabel("Add to the watchlist").count()).toBe(0);

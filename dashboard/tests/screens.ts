@@ -9,7 +9,8 @@ import { join } from "node:path";
 import type { Browser } from "playwright-core";
 
 import { launch, Tab } from "./support/browser.ts";
-import { approve, ask, bars, type Signal } from "./support/desk.ts";
+import { approve, ask, bars, run, type Signal } from "./support/desk.ts";
+import { Market } from "./support/market.ts";
 import { ROOT, Server, type Place } from "./support/server.ts";
 import { settled, views, type Example, type View } from "./support/views.ts";
 
@@ -27,6 +28,7 @@ const SHOWN: readonly (readonly [string, Size, Colours])[] = [
   ["dialog to decide", "wide", "dark"],
   ["history", "wide", "light"],
   ["city", "wide", "dark"],
+  ["data", "wide", "light"],
   ["signals", "narrow", "light"],
   ["pending symbol", "narrow", "dark"],
   ["sign-in", "narrow", "dark"],
@@ -97,7 +99,11 @@ async function take(
 const everything = process.argv[2];
 const folder = everything ?? join(ROOT, "docs/screens");
 mkdirSync(folder, { recursive: true });
+const market = await Market.start();
 const server = await Server.start("harness", { arguments: ["--demo"], vars: { WATCHLIST } });
+// A desk with generated data fetches nothing; this one fetches what the provider generates.
+const vars = { WATCHLIST, PROVIDER_URL: market.url };
+const fetching = await Server.start("harness", { vars });
 const browser = await launch();
 try {
   const symbols = WATCHLIST.split(",").length;
@@ -107,6 +113,12 @@ try {
     return list.signals.length >= symbols;
   };
   while (!(await loaded())) await new Promise((resolve) => setTimeout(resolve, 200));
+  const complete = async () => {
+    const path = "/market/fear-greed";
+    const market = await ask<{ score: number | null }>(fetching, ["alice", "viewer"], "GET", path);
+    return market.score !== null;
+  };
+  while (!(await complete())) await run(fetching);
   const all = views(await work(server));
   const wanted = everything
     ? all.flatMap(({ name }) =>
@@ -118,7 +130,8 @@ try {
   for (const [name, size, colours] of wanted) {
     const view = all.find((known) => known.name === name);
     if (view === undefined) throw new Error(`no view is called ${name}`);
-    const picture = await take(browser, server, view, [size, colours]);
+    const place = ["city", "data"].includes(name) ? fetching : server;
+    const picture = await take(browser, place, view, [size, colours]);
     const file = `${name.replaceAll(" ", "-")}-${size}-${colours}.webp`;
     writeFileSync(join(folder, file), picture);
     console.log(`${file}: ${picture.length} bytes`);
@@ -127,4 +140,6 @@ try {
 } finally {
   await browser.close();
   await server.dispose();
+  await fetching.dispose();
+  await market.stop();
 }

@@ -25,7 +25,7 @@ pub(crate) fn native(profile: &str) -> Result<PathBuf> {
     binary("signalroom-harness", "signalroom", profile)
 }
 
-/// Builds the provider of market data that the browser tests fetch from; where it is.
+/// Builds the provider of market data that the page is shown with; where it is.
 pub(crate) fn market_provider() -> Result<PathBuf> {
     binary("signalroom-tests", "market-provider", "dev")
 }
@@ -59,6 +59,7 @@ fn with_server(script: &str) -> Result<()> {
     let mut command = npm(script, DASHBOARD);
     command
         .env("CHROMIUM", browser)
-        .env("SIGNALROOM_BIN", native("release")?);
+        .env("SIGNALROOM_BIN", native("release")?)
+        .env("MARKET_PROVIDER_BIN", market_provider()?);
     shell::run(&mut command)
 }

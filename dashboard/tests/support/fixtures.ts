@@ -25,8 +25,11 @@ interface Fixtures {
   server: Server;
   /** A provider of market data that does as it is told. */
   market: Market;
-  /** A server of the test's own that fetches from it, with {@link WATCHED} as its watchlist. */
-  desk: Server;
+  /**
+   * Starts a server of the test's own that fetches from it, with {@link WATCHED} as its watchlist.
+   * It may do so at once, by its own clock: what the provider is to do is told before.
+   */
+  desk: () => Promise<Server>;
 }
 
 export const test = base.extend<Fixtures>({
@@ -56,9 +59,13 @@ export const test = base.extend<Fixtures>({
   },
   desk: async ({ market }, use) => {
     const vars = { PROVIDER_URL: market.url, WATCHLIST: WATCHED.join() };
-    const desk = await Server.start(inject("target"), { vars });
-    await use(desk);
-    await desk.dispose();
+    const started: Server[] = [];
+    await use(async () => {
+      const server = await Server.start(inject("target"), { vars });
+      started.push(server);
+      return server;
+    });
+    for (const server of started) await server.dispose();
   },
   // Last, so that pages are closed before what they talk to.
   open: async ({ browser, place }, use) => {

@@ -12,8 +12,7 @@ import { ROOT } from "./server.ts";
 export type Order =
   | { do: "misbehave"; rule: { provider: string; what: string; fault: unknown; times: number } }
   | { do: "heal" }
-  | { do: "through"; date: string | null }
-  | { do: "put_call_to_date"; on: boolean };
+  | { do: "through"; date: string | null };
 
 /** A provider that runs. */
 export class Market {

@@ -102,8 +102,9 @@ export const views = ({ pending, decided, short, note }: Example): readonly View
     show: async (tab) => {
       await tab.page.getByTestId(`data-${pending}`).waitFor();
       await tab.page.getByLabel("with nothing to do").check();
-      await tab.page.locator(".runs summary").first().click();
+      await tab.page.locator(".runs summary").last().click();
       await tab.page.locator(".runs details[open] > :not(summary)").first().waitFor();
+      await tab.page.getByTestId("data-summary").scrollIntoViewIfNeeded();
     },
   },
   {
