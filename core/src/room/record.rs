@@ -103,30 +103,17 @@ impl Act<'_> {
                 counts,
                 rejected,
                 bars,
-            } => json!({
-                "accepted": counts.accepted,
-                "first": bars.first().map(|bar| bar.date),
-                "last": bars.last().map(|bar| bar.date),
-                "rejected": rejected,
-                "replaced": counts.replaced,
-                "sha256": digest(bars),
-                "unchanged": counts.unchanged,
-            }),
+            } => of_bars(counts, *rejected, bars),
             Self::BarsFetch {
                 provider,
                 counts,
                 rejected,
                 bars,
-            } => json!({
-                "accepted": counts.accepted,
-                "first": bars.first().map(|bar| bar.date),
-                "last": bars.last().map(|bar| bar.date),
-                "provider": provider,
-                "rejected": rejected,
-                "replaced": counts.replaced,
-                "sha256": digest(bars),
-                "unchanged": counts.unchanged,
-            }),
+            } => {
+                let mut details = of_bars(counts, *rejected, bars);
+                details["provider"] = provider.as_str().into();
+                details
+            }
             Self::WatchlistChange { symbols, own } => json!({
                 "source": if *own { "desk" } else { "config" },
                 "symbols": symbols,
@@ -139,6 +126,18 @@ impl Act<'_> {
             Self::EpochRenewed { from, to } => json!({ "from": from, "to": to }),
         }
     }
+}
+
+fn of_bars(counts: &BarCounts, rejected: u32, bars: &[Bar]) -> Value {
+    json!({
+        "accepted": counts.accepted,
+        "first": bars.first().map(|bar| bar.date),
+        "last": bars.last().map(|bar| bar.date),
+        "rejected": rejected,
+        "replaced": counts.replaced,
+        "sha256": digest(bars),
+        "unchanged": counts.unchanged,
+    })
 }
 
 /// The end of a room's record, where the next row goes.
