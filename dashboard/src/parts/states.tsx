@@ -47,6 +47,18 @@ export function Failed({
   );
 }
 
+/** What is shown could not be loaded anew: a line above it. */
+export function Outdated({ failure, retry }: { failure: Failure; retry: () => void }) {
+  return (
+    <p class="warn outdated" role="alert">
+      {failureWords(failure)}
+      <button type="button" class="link" onClick={retry}>
+        Try again
+      </button>
+    </p>
+  );
+}
+
 /** Grey lines in the place of text that is on its way. */
 export function Lines({ widths }: { widths: readonly number[] }) {
   return (

@@ -7,7 +7,7 @@ import { useEffect } from "preact/hooks";
 
 import { plural } from "../format/number";
 import { ago, ahead, length, parse, session as date, stamp } from "../format/time";
-import { Failed, Notice } from "../parts/states";
+import { Failed, Notice, Outdated } from "../parts/states";
 import { href } from "../route";
 import { mayWatch } from "../session";
 import { now } from "../store/clock";
@@ -248,9 +248,12 @@ export function DataView() {
               </>
             )}
           </div>
-          {failure !== null && (
-            <Failed what="The symbols" failure={failure} retry={() => void loadData()} />
-          )}
+          {failure !== null &&
+            (items === null ? (
+              <Failed what="The symbols" failure={failure} retry={() => void loadData()} />
+            ) : (
+              <Outdated failure={failure} retry={() => void loadData()} />
+            ))}
           {items === null ? (
             failure === null && (
               <div role="status" aria-label="The symbols are loading">

@@ -54,6 +54,14 @@ export function HelpDialog() {
               <dt>◷</dt>
               <dd>Queued: sent when the connection is back</dd>
             </div>
+            <div>
+              <dt class="fresh stale">stale</dt>
+              <dd>Data of a newer session are due and missing</dd>
+            </div>
+            <div>
+              <dt class="fresh">provisional</dt>
+              <dd>The session has not ended</dd>
+            </div>
           </dl>
           <h3>Scores</h3>
           <p>

@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 
 import { count, fixed, plural } from "../format/number";
 import { age, length, parse, stamp } from "../format/time";
-import { Failed, Lines, Notice } from "../parts/states";
+import { Failed, Lines, Notice, Outdated } from "../parts/states";
 import { now } from "../store/clock";
 import { loadData, moreRuns, olderRuns, runs } from "../store/data";
 import { didWords, failedFirst, hasFailed, isIdle } from "../store/runs";
@@ -158,9 +158,12 @@ export function Runs() {
           with nothing to do
         </label>
       </header>
-      {failure !== null && (
-        <Failed what="The runs" failure={failure} retry={() => void loadData()} />
-      )}
+      {failure !== null &&
+        (items === null ? (
+          <Failed what="The runs" failure={failure} retry={() => void loadData()} />
+        ) : (
+          <Outdated failure={failure} retry={() => void loadData()} />
+        ))}
       {items === null ? (
         failure === null && <Lines widths={[90, 85, 95, 80]} />
       ) : shown.length === 0 ? (
