@@ -126,7 +126,7 @@ fn carry_out(config: &Arc<Config>, name: RunName, plan: Plan, started_at: Millis
     if plan.overdue {
         report.overdue.push(RoomName::Feed);
     }
-    let board = Arc::new(Mutex::new(Board::new(config, &plan.grants)));
+    let board = Arc::new(Mutex::new(Board::new(config, &plan)));
     let series = plan.series.into_iter().map(|it| fetch_series(it, &board));
     let symbols = plan.fetch.into_iter().map(|it| fetch(it, &board));
     let dirty = plan.dirty.into_iter().map(compute);
@@ -179,7 +179,8 @@ fn take_down(report: &mut RunReport, line: Line) {
             }
             match (outcome.fetched, outcome.provider) {
                 (true, Some(_)) => report.fetched += 1,
-                (true, None) if outcome.outcome == Outcome::Deferred => report.deferred += 1,
+                // Nobody was asked; what was sent may have been computed all the same.
+                (true, None) if outcome.error.is_none() => report.deferred += 1,
                 (true, None) => report.unfetched += 1,
                 (false, _) => {}
             }

@@ -3,7 +3,8 @@
 //! Prices are adjusted for splits and dividends, so that every new one changes all bars before it.
 //! A provider is therefore asked again for some days that are held: when the oldest of them is
 //! another, all of them are, and nothing is kept until the whole history has come. So a split never
-//! looks like a crash, and bars of two adjustments are never mixed.
+//! looks like a crash, and bars of two adjustments are never mixed: what the answer lacks is scaled
+//! like the bars around it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,8 +23,9 @@ use crate::time::Millis;
 /// single-precision numbers.
 const SAME: f64 = 1e-6;
 
-/// Closes of two providers that differ by less are adjusted alike, relatively: dividends are more.
-const ALIKE: f64 = 2e-3;
+/// Closes of two providers that differ by less are adjusted alike, relatively: they are rounded
+/// differently, and dividends are more.
+const ALIKE: f64 = 3e-4;
 
 /// Corrections that are kept one by one, of one answer.
 const MAX_CORRECTIONS: usize = 1_000;
@@ -92,13 +94,21 @@ impl SymbolRoom {
             }
             changed.push(*bar);
         }
+        let dates: BTreeSet<NaiveDate> = came.iter().map(|bar| bar.date).collect();
+        if adjusted {
+            let left = scaled(&held, &came, |date| settled(date) && !dates.contains(date));
+            counts.replaced += u32::try_from(left.len()).unwrap_or(u32::MAX);
+            changed.extend(left.iter().map(|(_, new)| *new));
+            corrected.extend(left);
+            changed.sort_by_key(|bar| bar.date);
+            corrected.sort_by_key(|(old, _)| old.date);
+        }
         turn.fx.writes.extend(bars::upsert(&changed));
         held.extend(changed.iter().map(|bar| (bar.date, *bar)));
-        let dates: BTreeSet<NaiveDate> = came.iter().map(|bar| bar.date).collect();
         let withdrawn: Vec<Bar> = held
             .extract_if(ingest.from..=ingest.to, |date, _| {
-                // What is not adjusted like the others cannot stay; nor what never became final.
-                let unfit = adjusted || (!settled(date) && is_final(*date));
+                // It never became final.
+                let unfit = !settled(date) && is_final(*date);
                 let passed = dates.last().is_some_and(|last| date < last);
                 unfit && passed && !dates.contains(date)
             })
@@ -107,10 +117,15 @@ impl SymbolRoom {
         for bar in &withdrawn {
             turn.fx.write(history::withdraw(bar.date));
         }
-        self.put_revisions_on_record(ingest, adjusted, ratio, &corrected, &withdrawn, turn);
+        // What changes most bars is another history, not corrections of this one.
+        let ratio = (whole && counts.replaced > counts.unchanged).then_some(ratio);
+        self.put_revisions_on_record(ingest, ratio, &corrected, &withdrawn, turn);
 
         let before = self.history;
-        self.history.provider = Some(ingest.provider);
+        // Who stands in for another has not become the one whose history it is.
+        if whole || before.provider.is_none() {
+            self.history.provider = Some(ingest.provider);
+        }
         let asked = before
             .asked_from
             .map_or(ingest.from, |it| it.min(ingest.from));
@@ -159,8 +174,7 @@ impl SymbolRoom {
     fn put_revisions_on_record(
         &self,
         ingest: &Ingest,
-        adjusted: bool,
-        ratio: f64,
+        adjusted: Option<f64>,
         corrected: &[(Bar, Bar)],
         withdrawn: &[Bar],
         turn: &mut Turn<'_>,
@@ -168,8 +182,8 @@ impl SymbolRoom {
         let (at, provider) = (turn.now, ingest.provider);
         let corrections = corrected.iter().map(|(old, new)| (*old, Some(*new)));
         let withdrawn = withdrawn.iter().map(|old| (*old, None));
-        if adjusted
-            && let (Some((first, _)), Some((last, _))) = (corrected.first(), corrected.last())
+        if let (Some(ratio), Some((first, _)), Some((last, _))) =
+            (adjusted, corrected.first(), corrected.last())
         {
             turn.fx.write(history::revised(&BarRevision::Adjustment {
                 at,
@@ -180,7 +194,7 @@ impl SymbolRoom {
                 ratio,
             }));
         }
-        let corrections = corrections.filter(|_| !adjusted);
+        let corrections = corrections.filter(|_| adjusted.is_none());
         for (before, after) in corrections.chain(withdrawn).take(MAX_CORRECTIONS) {
             turn.fx.write(history::revised(&BarRevision::Correction {
                 at,
@@ -212,6 +226,38 @@ impl SymbolRoom {
             ..state
         }
     }
+}
+
+/// The bars of `held` that are `left`, each before and after it is adjusted like the nearest one
+/// that came: the next if there is one. What is newer than all that came is adjusted like that.
+fn scaled(
+    held: &BTreeMap<NaiveDate, Bar>,
+    came: &[Bar],
+    left: impl Fn(&NaiveDate) -> bool,
+) -> Vec<(Bar, Bar)> {
+    let pair = |new: &Bar| Some((new.date, (*held.get(&new.date)?, *new)));
+    let pairs: BTreeMap<NaiveDate, (Bar, Bar)> = came.iter().filter_map(pair).collect();
+    let Some(last) = came.last() else {
+        return Vec::new();
+    };
+    let left = held.range(..last.date).filter(|(date, _)| left(date));
+    left.filter_map(|(date, bar)| {
+        let next = pairs.range(date..).next();
+        let (_, (old, new)) = next.or_else(|| pairs.range(..date).next_back())?;
+        let price = new.close / old.close;
+        let traded = old.volume > 0.0 && new.volume > 0.0;
+        let volume = if traded { new.volume / old.volume } else { 1.0 };
+        let after = Bar {
+            open: bar.open * price,
+            high: bar.high * price,
+            low: bar.low * price,
+            close: bar.close * price,
+            volume: bar.volume * volume,
+            ..*bar
+        };
+        Some((*bar, after))
+    })
+    .collect()
 }
 
 /// Whether two bars say the same.

@@ -56,6 +56,11 @@ pub struct Means {
     pub intraday_minutes: u32,
 }
 
+impl Means {
+    /// Calls a run makes beside those for symbols and series: plan, finish, the benchmark, who asks.
+    pub(crate) const OVERHEAD: u32 = 4;
+}
+
 /// What a run has to do, and what it should say.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {

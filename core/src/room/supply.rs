@@ -34,6 +34,12 @@ const LATE_RETRY: i64 = 10 * MINUTE;
 /// The longest wait after failures, milliseconds.
 const MAX_BACKOFF: i64 = 15 * MINUTE;
 
+/// Nothing is due later than that, milliseconds: no closure of the exchange is longer.
+const LONGEST_WAIT: i64 = 7 * 24 * 60 * MINUTE;
+
+/// No provider is left alone for longer, milliseconds.
+const LONGEST_BLOCK: i64 = 24 * 60 * MINUTE;
+
 /// How often a series is looked at, milliseconds: its values come once a day, at no fixed hour.
 const SERIES_EVERY: i64 = 60 * MINUTE;
 
@@ -52,9 +58,6 @@ const SERIES_KEPT: usize = 600;
 /// Days before the newest bar that are asked for again: what a provider corrects or adjusts shows
 /// there.
 const OVERLAP: Days = Days::new(10);
-
-/// Calls a run makes beside those for symbols and series: plan, finish, the benchmark, who asks.
-const OVERHEAD: u32 = 4;
 
 /// Symbols one run fetches, at most.
 const MAX_FETCHED: usize = 2_000;
@@ -143,7 +146,7 @@ pub(super) fn hand_out(
     let Some(means) = &planning.means else {
         return Ok(());
     };
-    let mut budget = means.subrequests.saturating_sub(OVERHEAD);
+    let mut budget = means.subrequests.saturating_sub(Means::OVERHEAD);
     let has = |target: &Target| match target {
         Target::Symbol(_) => means.providers.iter().any(|it| it.has_bars()),
         Target::Series(series) => means
@@ -177,7 +180,8 @@ pub(super) fn hand_out(
             Target::Symbol(symbol) => {
                 let state = state(&symbol, sql)?;
                 let intraday = i64::from(means.intraday_minutes) * MINUTE;
-                let fetched_at = standing.fetched_at;
+                // The clock may have been set back since.
+                let fetched_at = standing.fetched_at.filter(|at| *at <= now);
                 let (from, at) = wanted(state.as_ref(), fetched_at, intraday, now);
                 if planning.only.is_none() && at > now {
                     let due_at = at;
@@ -189,18 +193,29 @@ pub(super) fn hand_out(
                 } else {
                     from
                 };
-                let dirty = state.is_some_and(|state| state.dirty);
-                symbols.push((symbol, from, dirty, standing));
+                let dirty = state.as_ref().is_some_and(|state| state.dirty);
+                let unconditional = planning.backfill || !may_be_unchanged(state.as_ref(), now);
+                let validator = standing.validator.clone().filter(|_| !unconditional);
+                let errand = Errand {
+                    symbol,
+                    from,
+                    dirty,
+                    validator,
+                };
+                symbols.push((errand, standing));
             }
         }
     }
-    let fetching: BTreeSet<&Symbol> = symbols.iter().map(|(symbol, ..)| symbol).collect();
-    let alone = plan
-        .dirty
-        .iter()
-        .filter(|it| !fetching.contains(it))
-        .count();
-    let computing = u32::try_from(alone + plan.look.len()).unwrap_or(u32::MAX);
+    // Whatever is to be fetched is computed then.
+    let fetching: BTreeSet<&Symbol> = symbols.iter().map(|(errand, _)| &errand.symbol).collect();
+    let (joined, mut alone): (Vec<Symbol>, Vec<Symbol>) = std::mem::take(&mut plan.dirty)
+        .into_iter()
+        .partition(|it| fetching.contains(it));
+    let calls = usize::try_from(budget).unwrap_or(usize::MAX);
+    // Neither leaves nothing for the others.
+    alone.truncate(calls - calls / 4);
+    plan.look.truncate((calls - alone.len()) / 2);
+    let computing = u32::try_from(alone.len() + plan.look.len()).unwrap_or(u32::MAX);
     // Two of each: what is fetched, and the room that gets it.
     let affordable = budget.saturating_sub(computing) / 2;
     let wanted = u32::try_from(symbols.len()).unwrap_or(u32::MAX);
@@ -214,18 +229,35 @@ pub(super) fn hand_out(
     let most = usize::try_from(affordable.min(granted)).unwrap_or(usize::MAX);
     let most = most.min(MAX_FETCHED).min(symbols.len());
     plan.deferred = symbols.len() - most;
+    // What was sent is computed all the same, as far as this run's calls go.
+    let late = symbols.iter().skip(most);
+    let late: BTreeSet<&Symbol> = late.map(|(errand, _)| &errand.symbol).collect();
+    let spare = usize::try_from(affordable).unwrap_or(usize::MAX) - most;
+    let joined = joined.into_iter().filter(|it| late.contains(it));
+    alone.extend(joined.take(spare));
+    alone.sort();
+    plan.dirty = alone;
     symbols.truncate(most);
-    for (symbol, from, dirty, standing) in symbols {
-        plan.dirty.retain(|it| *it != symbol);
-        plan.fetch.push(Errand {
-            symbol,
-            from,
-            dirty,
-            validator: standing.validator.clone(),
-        });
+    for (errand, standing) in symbols {
+        plan.fetch.push(errand);
         claim(standing, now, fx);
     }
     Ok(())
+}
+
+/// Whether somebody works at it. No claim is longer, unless the clock was set back.
+fn is_claimed(standing: &Standing, now: Millis) -> bool {
+    now < standing.claimed_until && standing.claimed_until <= now.plus(CLAIM)
+}
+
+/// Whether the answer that nothing changed is of use: what is held is whole, and nothing becomes
+/// final by being seen once more.
+fn may_be_unchanged(state: Option<&RoomState>, now: Millis) -> bool {
+    let confirms = |state: &RoomState| {
+        let is_final = |last| calendar::final_at(last) <= now;
+        state.provisional && state.last_bar.is_some_and(is_final)
+    };
+    state.is_some_and(|state| state.filled && state.missing.is_none() && !confirms(state))
 }
 
 fn claim(standing: Standing, now: Millis, fx: &mut Effects) {
@@ -264,12 +296,14 @@ fn due(
     let symbols = watchlist.iter().cloned().map(Target::Symbol);
     let series = Series::ALL.into_iter().map(Target::Series);
     let targets: Vec<Target> = series.chain(symbols).filter(has).collect();
-    let others = errands::others(&targets, sql)?;
+    let others = errands::others(&targets, now, sql)?;
     if !others.is_empty() {
         fx.write(errands::drop(&others));
     }
     let mut all = standings(targets, sql)?;
-    all.retain(|it| it.due_at <= now && it.claimed_until <= now);
+    // Nothing waits so long, unless the clock was set back.
+    let waits = |it: &Standing| it.due_at > now && it.due_at <= now.plus(LONGEST_WAIT);
+    all.retain(|it| !waits(it) && !is_claimed(it, now));
     all.sort_by(|a, b| (a.due_at, &a.target).cmp(&(b.due_at, &b.target)));
     Ok(all)
 }
@@ -319,7 +353,8 @@ fn grants(
     let mut grants = Vec::new();
     for (provider, rate) in means.providers.iter().zip(&means.rates) {
         let mut standing = errands::provider(*provider, sql)?;
-        if standing.blocked_until > now {
+        // No block is longer, unless the clock was set back.
+        if standing.blocked_until > now && standing.blocked_until <= now.plus(LONGEST_BLOCK) {
             continue;
         }
         // A history that has to be fetched anew takes a second request.
@@ -365,11 +400,15 @@ pub(super) fn settle(
     };
     let intraday = i64::from(means.intraday_minutes) * MINUTE;
     let fetched = finished.report.outcomes.iter().filter(|it| it.fetched);
+    // A run that took too long has lost its claims, and somebody else may have them now.
+    let own_until = finished.report.started_at.plus(CLAIM + MINUTE);
+    let freed = |claimed: Millis| Some(claimed).filter(|at| *at > own_until);
     for outcome in fetched {
         let target = Target::Symbol(outcome.symbol.clone());
         let standing = errands::of(std::slice::from_ref(&target), sql)?.pop();
         let standing = standing.unwrap_or_else(|| Standing::new(target));
-        let mut after = settled(standing, &told_of_symbol(outcome), now);
+        let claimed_until = freed(standing.claimed_until).unwrap_or_default();
+        let mut after = settled(standing, &told_of_symbol(outcome), claimed_until, now);
         if after.failures == 0 && after.fetched_at == Some(now) {
             let state = state(&outcome.symbol, sql)?;
             after.due_at = wanted(state.as_ref(), Some(now), intraday, now).1;
@@ -380,7 +419,8 @@ pub(super) fn settle(
         let target = Target::Series(outcome.series);
         let standing = errands::of(std::slice::from_ref(&target), sql)?.pop();
         let standing = standing.unwrap_or_else(|| Standing::new(target));
-        let mut after = settled(standing, &told_of_series(outcome), now);
+        let claimed_until = freed(standing.claimed_until).unwrap_or_default();
+        let mut after = settled(standing, &told_of_series(outcome), claimed_until, now);
         let mut again = SERIES_EVERY;
         if !outcome.values.is_empty() {
             let held = market::one(outcome.series, sql)?;
@@ -431,9 +471,10 @@ fn told_of_series(outcome: &SeriesOutcome) -> Told<'_> {
     }
 }
 
-fn settled(standing: Standing, told: &Told<'_>, now: Millis) -> Standing {
-    let claimed_until = Millis(0);
-    if told.outcome == Outcome::Deferred {
+fn settled(standing: Standing, told: &Told<'_>, claimed_until: Millis, now: Millis) -> Standing {
+    // Nobody was asked; what was sent may have been computed all the same.
+    let unasked = told.provider.is_none() && told.error.is_none();
+    if unasked || told.outcome == Outcome::Deferred {
         return Standing {
             claimed_until,
             ..standing
@@ -480,8 +521,8 @@ fn judged(
         let wait = report.retry_after.unwrap_or(backoff(standing.failures));
         standing.blocked_until = standing.blocked_until.max(now.plus(wait));
     } else if report.answered {
+        // What another run was told to leave alone stays so.
         standing.failures = 0;
-        standing.blocked_until = Millis(0);
     }
     Ok(standing)
 }

@@ -151,14 +151,15 @@ pub fn of(targets: &[Target], sql: &dyn Sql) -> Result<Vec<Standing>, SqlError> 
     rows.iter().map(standing).collect()
 }
 
-/// What was fetched and is none of `targets`.
+/// What was fetched, is none of `targets`, and nobody works at.
 ///
 /// # Errors
 /// [`SqlError`] from the database.
-pub fn others(targets: &[Target], sql: &dyn Sql) -> Result<Vec<Target>, SqlError> {
+pub fn others(targets: &[Target], now: Millis, sql: &dyn Sql) -> Result<Vec<Target>, SqlError> {
     let rows = sql.query(
-        "SELECT name FROM errands WHERE name NOT IN (SELECT value FROM json_each(?))",
-        &[names(targets)],
+        "SELECT name FROM errands WHERE name NOT IN (SELECT value FROM json_each(?)) \
+         AND claimed_until <= CAST(? AS INTEGER)",
+        &[names(targets), now.0.into()],
     )?;
     let target = |row: &Row| {
         row.text(0)?

@@ -9,7 +9,8 @@ use crate::config::Config;
 use crate::fetch::{self, Fetched};
 use crate::market::provider::{Endpoints, Provider, ProviderError};
 use crate::room::call::{
-    Call, CallError, Computed, Grant, ProviderReport, Reply, SeriesOutcome, SymbolOutcome,
+    Call, CallError, Computed, Grant, Means, Plan, ProviderReport, Reply, SeriesOutcome,
+    SymbolOutcome,
 };
 use crate::room::name::RoomName;
 use crate::symbol::Symbol;
@@ -91,6 +92,10 @@ const MAX_OUTAGES: u32 = 3;
 #[derive(Debug)]
 pub(super) struct Board {
     config: Arc<Config>,
+    /// Requests and second calls that the run may still make.
+    left: u32,
+    /// Of these, what is kept for symbols under way, should they need more than one.
+    kept: u32,
     providers: Vec<Entry>,
 }
 
@@ -106,7 +111,7 @@ struct Entry {
 }
 
 impl Board {
-    pub(super) fn new(config: &Arc<Config>, grants: &[Grant]) -> Self {
+    pub(super) fn new(config: &Arc<Config>, plan: &Plan) -> Self {
         let entry = |grant: &Grant| Entry {
             provider: grant.provider,
             left: grant.requests,
@@ -116,9 +121,14 @@ impl Board {
             closed: false,
             retry_after: None,
         };
+        let calls = plan.dirty.len() + plan.look.len() + plan.fetch.len();
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+        let calls = calls.saturating_add(Means::OVERHEAD);
         Self {
             config: Arc::clone(config),
-            providers: grants.iter().map(entry).collect(),
+            left: config.supply.subrequests.saturating_sub(calls),
+            kept: 0,
+            providers: plan.grants.iter().map(entry).collect(),
         }
     }
 
@@ -136,27 +146,65 @@ impl Board {
             .collect()
     }
 
+    /// What a symbol may need beside its first request: everybody else's answer, and a second one
+    /// with its call.
+    fn reserve(&self) -> u32 {
+        let others = self.providers.iter().filter(|it| it.provider.has_bars());
+        others.map(|_| 1).sum::<u32>() + 1
+    }
+
+    /// Begins with a symbol, if there is enough for it. One that is alone always goes on, so that
+    /// every run gets on.
+    fn admit(&mut self) -> bool {
+        let more = self.reserve();
+        let admitted = self.kept == 0 || self.left > self.kept + more;
+        if admitted {
+            self.kept += more;
+        }
+        admitted
+    }
+
     /// The first provider that is fit, may be asked and was not yet; one request is taken from it.
     fn next(&mut self, tried: &[Provider], fit: impl Fn(Provider) -> bool) -> Option<Provider> {
         let open = |it: &&mut Entry| !it.closed && it.left > 0;
+        let left = self.left.checked_sub(1)?;
         let entry = self
             .providers
             .iter_mut()
             .filter(open)
             .find(|it| fit(it.provider) && !tried.contains(&it.provider))?;
+        self.left = left;
         entry.left -= 1;
         entry.asked += 1;
         Some(entry.provider)
     }
 
-    /// One more request of a provider that was just asked.
-    fn again(&mut self, provider: Provider) -> bool {
+    /// One more request of a provider that was just asked, and so many more calls.
+    fn again(&mut self, provider: Provider, calls: u32) -> bool {
         let open = |it: &&mut Entry| it.provider == provider && !it.closed && it.left > 0;
-        self.providers.iter_mut().find(open).is_some_and(|entry| {
-            entry.left -= 1;
-            entry.asked += 1;
-            true
-        })
+        let entry = self.providers.iter_mut().find(open);
+        let (Some(entry), Some(left)) = (entry, self.left.checked_sub(1 + calls)) else {
+            return false;
+        };
+        self.left = left;
+        entry.left -= 1;
+        entry.asked += 1;
+        true
+    }
+
+    /// A request that was taken was not made.
+    fn give_back(&mut self, provider: Provider) {
+        if let Some(entry) = self.providers.iter_mut().find(|it| it.provider == provider) {
+            self.left += 1;
+            entry.left += 1;
+            entry.asked -= 1;
+        }
+    }
+
+    /// Whether somebody fit was not tried, and is therefore to be asked another time.
+    fn has_others(&self, tried: &[Provider], fit: impl Fn(Provider) -> bool) -> bool {
+        let all = &self.config.supply.providers;
+        all.iter().any(|it| fit(*it) && !tried.contains(it))
     }
 
     fn note<T>(&mut self, provider: Provider, result: &Result<T, ProviderError>) {
@@ -172,7 +220,8 @@ impl Board {
                 entry.outages += 1;
                 entry.closed |= entry.outages >= MAX_OUTAGES;
             }
-            Err(_) => {}
+            // It answers, if nothing of use.
+            Err(_) => entry.outages = 0,
             Ok(_) => {
                 entry.answered = true;
                 entry.outages = 0;
@@ -182,6 +231,23 @@ impl Board {
 }
 
 type Shared = Arc<Mutex<Board>>;
+
+/// A symbol under way; what was kept for it is free when it ends.
+struct Admitted(Shared);
+
+impl Admitted {
+    fn to(board: &Shared) -> Option<Self> {
+        let admitted = locked(board).admit();
+        admitted.then(|| Self(Arc::clone(board)))
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let mut board = locked(&self.0);
+        board.kept -= board.reserve();
+    }
+}
 
 pub(super) fn locked(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
     // Nothing panics while the lock is held.

@@ -22,7 +22,7 @@ pub(in super::super) fn fetch_series(errand: SeriesErrand, board: &Shared) -> Jo
         };
         // The newest first: taken from the end.
         attempt.errand.days.reverse();
-        ask_next_for_series(attempt, board)
+        ask_next_for_series(attempt, board, started)
     })
 }
 
@@ -75,7 +75,7 @@ impl SeriesAttempt {
     }
 }
 
-fn ask_next_for_series(mut attempt: SeriesAttempt, board: Shared) -> Step {
+fn ask_next_for_series(mut attempt: SeriesAttempt, board: Shared, now: Millis) -> Step {
     let SeriesErrand {
         series,
         from,
@@ -91,13 +91,12 @@ fn ask_next_for_series(mut attempt: SeriesAttempt, board: Shared) -> Step {
                 true => Outcome::Deferred,
                 false => Outcome::Failed,
             };
-            let now = attempt.started;
             return attempt.done(None, outcome, Observations::default(), now);
         };
         attempt.tried.push(provider);
         let validator: Option<&Validator> = validator.as_ref();
         if !attempt.errand.days.is_empty() {
-            return ask_for_next_day(provider, attempt, board);
+            return ask_for_next_day(provider, attempt, board, now);
         }
         match series::plan(provider, series, from, &servers, validator) {
             Ok(request) => return ask_for_series(provider, request, attempt, board),
@@ -130,7 +129,7 @@ fn ask_for_series(
                 }
                 Err(error) => {
                     attempt.errors.push(format!("{provider}: {error}"));
-                    ask_next_for_series(attempt, board)
+                    ask_next_for_series(attempt, board, now)
                 }
             }
         }),
@@ -138,18 +137,22 @@ fn ask_for_series(
 }
 
 /// Asks for one day after the other, until there is none or something is wrong.
-fn ask_for_next_day(provider: Provider, mut attempt: SeriesAttempt, board: Shared) -> Step {
+fn ask_for_next_day(
+    provider: Provider,
+    mut attempt: SeriesAttempt,
+    board: Shared,
+    now: Millis,
+) -> Step {
     let series = attempt.errand.series;
-    let started = attempt.started;
     let Some(day) = attempt.errand.days.pop() else {
-        return attempt.ended(provider, started);
+        return attempt.ended(provider, now);
     };
     let servers = endpoints(&board);
     let request = match series::plan(provider, series, day, &servers, None) {
         Ok(request) => request,
         Err(error) => {
             attempt.errors.push(format!("{provider}: {error}"));
-            return attempt.ended(provider, started);
+            return attempt.ended(provider, now);
         }
     };
     Step::Fetch {
@@ -167,8 +170,8 @@ fn ask_for_next_day(provider: Provider, mut attempt: SeriesAttempt, board: Share
                 }
             }
             let more = !attempt.errand.days.is_empty();
-            if more && locked(&board).again(provider) {
-                return ask_for_next_day(provider, attempt, board);
+            if more && locked(&board).again(provider, 0) {
+                return ask_for_next_day(provider, attempt, board, now);
             }
             attempt.ended(provider, now)
         }),

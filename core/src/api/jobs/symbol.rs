@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Job, Line, Shared, Step, endpoints, joined, locked};
+use super::{Admitted, Job, Line, Shared, Step, endpoints, joined, locked};
 use crate::fetch;
 use crate::market::provider::{self, Bars, Need, Provider, Told};
 use crate::room::call::{
@@ -42,7 +42,11 @@ pub(in super::super) fn fetch(errand: Errand, board: &Shared) -> Job {
             from: errand.from,
             to: started.date(),
         };
-        ask_next(errand, need, attempt, board)
+        attempt.admitted = Admitted::to(&board);
+        if attempt.admitted.is_none() {
+            return nobody_left(&errand, attempt, &board, started);
+        }
+        ask_next(errand, need, attempt, board, started)
     })
 }
 
@@ -51,6 +55,8 @@ struct Attempt {
     started: Millis,
     tried: Vec<Provider>,
     errors: Vec<String>,
+    admitted: Option<Admitted>,
+    asked: bool,
     refetched: bool,
     outcome: SymbolOutcome,
 }
@@ -61,6 +67,8 @@ impl Attempt {
             started,
             tried: Vec::new(),
             errors: Vec::new(),
+            admitted: None,
+            asked: false,
             refetched: false,
             outcome: SymbolOutcome {
                 symbol,
@@ -96,30 +104,38 @@ impl Attempt {
 }
 
 /// Asks the next provider, until there is none.
-fn ask_next(errand: Errand, need: Need, mut attempt: Attempt, board: Shared) -> Step {
+fn ask_next(errand: Errand, need: Need, mut attempt: Attempt, board: Shared, now: Millis) -> Step {
     loop {
         let next = locked(&board).next(&attempt.tried, Provider::has_bars);
         let Some(provider) = next else {
-            return nobody_left(&errand, attempt);
+            return nobody_left(&errand, attempt, &board, now);
         };
         attempt.tried.push(provider);
         let servers = endpoints(&board);
         match provider::plan(provider, &need, &servers, errand.validator.as_ref()) {
             Ok(request) => return ask(provider, request, errand, need, attempt, board),
-            Err(error) => attempt.failed(provider, &error),
+            Err(error) => {
+                locked(&board).give_back(provider);
+                attempt.failed(provider, &error);
+            }
         }
     }
 }
 
 /// Whoever might have the bars was asked in vain, or may not be asked.
-fn nobody_left(errand: &Errand, mut attempt: Attempt) -> Step {
-    if attempt.tried.is_empty() {
+fn nobody_left(errand: &Errand, mut attempt: Attempt, board: &Shared, now: Millis) -> Step {
+    let (waits, spent) = {
+        let board = locked(board);
+        let waits = board.has_others(&attempt.tried, Provider::has_bars);
+        (waits, board.left == 0)
+    };
+    if waits && (spent || !attempt.asked) {
         attempt.outcome.outcome = Outcome::Deferred;
+        attempt.errors.clear();
     }
     if errand.dirty {
         return compute_only(attempt);
     }
-    let now = attempt.started;
     attempt.done(None, true, now)
 }
 
@@ -131,13 +147,13 @@ fn ask(
     mut attempt: Attempt,
     board: Shared,
 ) -> Step {
+    attempt.asked = true;
     Step::Fetch {
         request,
         then: Box::new(move |fetched, now| {
             let servers = endpoints(&board);
             let told = provider::parse(provider, &need, &servers, fetched, now);
             locked(&board).note(provider, &told);
-            attempt.outcome.duration_ms = (now.0 - attempt.started.0).max(0);
             match told {
                 Ok(Told::New(bars)) => keep(provider, bars, errand, need, attempt, board),
                 Ok(Told::Unchanged) => {
@@ -151,7 +167,7 @@ fn ask(
                 }
                 Err(error) => {
                     attempt.failed(provider, &error);
-                    ask_next(errand, need, attempt, board)
+                    ask_next(errand, need, attempt, board, now)
                 }
             }
         }),
@@ -185,7 +201,10 @@ fn keep(
             Ok(Reply::Ingested(Ingested {
                 refetch: Some(from),
                 ..
-            })) => refetch(provider, from, errand, need, attempt, board),
+            })) => {
+                let whole = Need { from, ..need };
+                refetch(provider, whole, errand, attempt, board, now)
+            }
             Ok(Reply::Ingested(Ingested {
                 counts, computed, ..
             })) => {
@@ -210,28 +229,27 @@ const NO_ROOM: &str = "the symbol's room could not be asked";
 /// What is held is adjusted otherwise: the whole history is asked for, once.
 fn refetch(
     provider: Provider,
-    from: chrono::NaiveDate,
+    whole: Need,
     errand: Errand,
-    need: Need,
     mut attempt: Attempt,
     board: Shared,
+    now: Millis,
 ) -> Step {
-    let may = !attempt.refetched && locked(&board).again(provider);
+    let may = !attempt.refetched && locked(&board).again(provider, 1);
     attempt.refetched = true;
     if !may {
         attempt.failed(
             provider,
             &"its bars are adjusted otherwise, and it may not be asked again",
         );
-        return ask_next(errand, need, attempt, board);
+        return ask_next(errand, whole, attempt, board, now);
     }
-    let whole = Need { from, ..need };
     let servers = endpoints(&board);
     match provider::plan(provider, &whole, &servers, None) {
         Ok(request) => ask(provider, request, errand, whole, attempt, board),
         Err(error) => {
             attempt.failed(provider, &error);
-            ask_next(errand, whole, attempt, board)
+            ask_next(errand, whole, attempt, board, now)
         }
     }
 }
