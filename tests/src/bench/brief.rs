@@ -147,6 +147,11 @@ pub fn reply(reply: &Reply) -> String {
                 let series = plan.series.iter().map(|it| it.series.to_string());
                 said += &format!(", series {}", list(series));
             }
+            if !plan.grants.is_empty() {
+                let grants = plan.grants.iter();
+                let grants = grants.map(|it| format!("{} {}", it.provider, it.requests));
+                said += &format!(", grants {}", list(grants));
+            }
             if plan.deferred > 0 {
                 said += &format!(", {} deferred", plan.deferred);
             }
@@ -170,7 +175,14 @@ pub fn reply(reply: &Reply) -> String {
             let symbols = watchlist.symbols.iter().map(ToString::to_string);
             format!("{:?}: {}", watchlist.source, list(symbols))
         }
-        Reply::Runs(slice) => raw(&slice.items, |run| text(&run["cron"])),
+        Reply::Runs(slice) => raw(&slice.items, |run| {
+            let end = if run["ended_at"].is_null() {
+                " open"
+            } else {
+                ""
+            };
+            format!("{}{end}", text(&run["id"]))
+        }),
         Reply::Market(None) => "no mood".to_owned(),
         Reply::Market(Some(market)) => format!("mood {:?}", market.mood.score),
         Reply::Looked { overdue } => if *overdue { "overdue" } else { "in time" }.to_owned(),
@@ -246,6 +258,12 @@ fn supply(supply: &SymbolSupply) -> String {
         if flag {
             said += &format!(" {name}");
         }
+    }
+    if let Some(next) = supply.next_fetch_at {
+        said += &format!(" next {next}");
+    }
+    if supply.failures > 0 {
+        said += &format!(" {} failed", supply.failures);
     }
     if let Some(missing) = supply.missing_from {
         said += &format!(" missing {missing}");

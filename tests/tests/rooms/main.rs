@@ -4,6 +4,7 @@
 mod audit;
 mod commands;
 mod feed;
+mod ingest;
 mod lifecycle;
 mod limits;
 mod outbox;
@@ -14,6 +15,8 @@ mod resume;
 mod revocation;
 mod silence;
 mod sockets;
+mod steady;
+mod supply;
 mod support;
 mod tickets;
 mod tokens;

@@ -5,19 +5,20 @@ use signalroom_core::auth::Role;
 use signalroom_core::host::HostError;
 use signalroom_core::room::Event;
 use signalroom_core::room::call::{
-    ApprovalFilter, Call, Caller, Holder, Page, Planning, Position, Proposal, Push, Reply,
-    RetryKey, RoomState, Trusts,
+    ApprovalFilter, Call, Caller, Holder, Page, Position, Proposal, Push, Reply, RetryKey,
+    RoomState, Trusts,
 };
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::signal::SignalId;
 use signalroom_core::room::socket::{ConnId, Hello, ResumeFrom};
+use signalroom_core::signals::bar::Bar;
 use signalroom_core::store::SqlError;
 use signalroom_core::time::Millis;
 use signalroom_core::wire::limits::MAX_WITNESSED;
 use signalroom_tests::bench::entries::entry;
 
 use super::world::{Fate, LASTING, World, show};
-use super::{bars, brief};
+use super::{bars, brief, market};
 
 const ALL: Page = Page {
     limit: 500,
@@ -73,10 +74,10 @@ impl From<Result<(), SqlError>> for Outcome {
 }
 
 /// The words of a command: some in order, some as `name=value`, some as flags.
-struct Words<'a>(Vec<&'a str>);
+pub struct Words<'a>(Vec<&'a str>);
 
 impl<'a> Words<'a> {
-    fn at(&self, index: usize) -> &'a str {
+    pub fn at(&self, index: usize) -> &'a str {
         self.0
             .get(index)
             .unwrap_or_else(|| panic!("{:?} is too short", self.0))
@@ -87,18 +88,30 @@ impl<'a> Words<'a> {
         word.unwrap_or_else(|_| panic!("{:?}: a number at {index}", self.0))
     }
 
-    fn flag(&self, name: &str) -> bool {
+    pub fn flag(&self, name: &str) -> bool {
         self.0.contains(&name)
     }
 
-    fn all<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'a str> + 'b {
+    pub fn all<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'a str> + 'b {
         self.0
             .iter()
             .filter_map(move |word| word.strip_prefix(name)?.strip_prefix('='))
     }
 
-    fn named(&self, name: &str) -> Option<&'a str> {
+    pub fn named(&self, name: &str) -> Option<&'a str> {
         self.all(name).next()
+    }
+
+    /// Words of two halves, as `NAME:WHAT`, that are no settings.
+    pub fn pairs<'b>(&'b self) -> impl Iterator<Item = (&'a str, &'a str)> + 'b {
+        let plain = self.0.iter().filter(|word| !word.contains('='));
+        plain.filter_map(|word| word.split_once(':'))
+    }
+
+    /// The bars of the words `DAY:SHAPE`.
+    pub fn days<'b>(&'b self) -> impl Iterator<Item = Bar> + 'b {
+        self.pairs()
+            .filter_map(|(day, shape)| Some(bars::day(day.parse().ok()?, shape)))
     }
 }
 
@@ -112,6 +125,11 @@ impl World {
                 self.now = self.now.plus(words.number(1));
                 Outcome::done(None)
             }
+            "at" => {
+                self.now = Millis::parse(words.at(1)).expect("a time");
+                Outcome::done(None)
+            }
+            "says" => self.says(room),
             "forget" => {
                 self.forget(room);
                 Outcome::done(None)
@@ -142,6 +160,25 @@ impl World {
         }
     }
 
+    /// What holds of a symbol's latest signal, beside what is said of it everywhere.
+    fn says(&mut self, room: &str) -> Outcome {
+        let now = self.now;
+        match self.call(room, Call::Latest) {
+            Ok(Reply::Latest(signal)) => {
+                let view = serde_json::to_value(signal.view(now)).expect("a signal is JSON");
+                let holds = |name: &str| view[name] == true;
+                let provisional = if holds("provisional") {
+                    "provisional"
+                } else {
+                    "final"
+                };
+                let stale = if holds("stale") { ", stale" } else { "" };
+                Outcome::done(format!("{} {provisional}{stale}", signal.id))
+            }
+            answer => answer.into(),
+        }
+    }
+
     /// Checks a record part by part, as the API does.
     fn verify(&mut self, room: &str) -> Outcome {
         let name = self.room(room).name.clone();
@@ -168,7 +205,18 @@ impl World {
     }
 
     fn ask(&mut self, room: &str, words: &Words<'_>) -> Outcome {
-        let call = match words.at(0) {
+        let call = self.call_of(words);
+        self.call(room, call).into()
+    }
+
+    /// What a room answers to a command that is a call.
+    pub fn ask_of(&mut self, room: &str, line: &str) -> Result<Reply, HostError> {
+        let call = self.call_of(&Words(line.split_whitespace().collect()));
+        self.call(room, call)
+    }
+
+    fn call_of(&mut self, words: &Words<'_>) -> Call {
+        match words.at(0) {
             "bars" => Call::PutBars {
                 bars: match words.at(2) {
                     "history" => bars::history().to_vec(),
@@ -213,13 +261,27 @@ impl World {
             },
             "top" => Call::Top { n: words.number(2) },
             "city" => Call::City,
-            "plan" => Call::Plan(Box::new(Planning {
-                watchlist: words.named("watchlist").map_or_else(Vec::new, |list| {
-                    let symbols = list.split(',').map(|s| s.parse().expect("a symbol"));
-                    symbols.collect()
-                }),
-                ..Planning::default()
-            })),
+            "plan" => Call::Plan(Box::new(market::planning(words))),
+            "ingest" => Call::Ingest(market::ingest(words, self.now)),
+            "revisions" => Call::BarRevisions { page: ALL },
+            "closes" => Call::Closes {
+                limit: words.number(2),
+            },
+            "market" => Call::Market,
+            "runs" => Call::Runs { page: ALL },
+            "watch" => {
+                let (configured, change, by) = market::change(words);
+                Call::Watch {
+                    configured,
+                    change,
+                    by,
+                }
+            }
+            "supply" => Call::Supply {
+                watchlist: market::planning(words).watchlist,
+                fetching: true,
+                page: ALL,
+            },
             "look" => Call::Look,
             "renew" => Call::Renew {
                 by: Caller::new("root", Role::Admin),
@@ -255,7 +317,7 @@ impl World {
                 sub: words.at(2).to_owned(),
                 page: ALL,
             },
-            "finish" => Call::Finish(Box::default()),
+            "finish" => Call::Finish(Box::new(market::finished(words, self.now))),
             "audit" => Call::Audit {
                 oldest_first: true,
                 page: ALL,
@@ -271,8 +333,7 @@ impl World {
             },
             "receive" => Call::Receive(batch(words)),
             other => panic!("no such command: {other}"),
-        };
-        self.call(room, call).into()
+        }
     }
 
     fn connect(&mut self, room: &str, words: &Words<'_>) -> Outcome {

@@ -1,6 +1,7 @@
 //! Rooms on a bench: their hosts, databases, sockets and a clock, moved by commands in text.
 
 mod commands;
+mod market;
 pub mod script;
 pub mod world;
 
