@@ -262,3 +262,6 @@ fn endpoints(board: &Shared) -> Endpoints {
 fn joined(errors: &[String]) -> Option<String> {
     (!errors.is_empty()).then(|| errors.join("; "))
 }
+
+#[cfg(test)]
+mod tests;
