@@ -27,6 +27,14 @@ const SAME: f64 = 1e-6;
 /// differently, and dividends are more.
 const ALIKE: f64 = 3e-4;
 
+/// How much the ratio of what came to what is held changes from one session to the next, relatively
+/// and in the middle of all, if it is another symbol's. An adjustment changes it on a few days, a
+/// correction on one; two symbols' ways differ by more than a per cent a day.
+const STRANGE: f64 = 5e-3;
+
+/// Changes of that ratio that are looked at, at least.
+const MIN_CHANGES: usize = 4;
+
 /// Corrections that are kept one by one, of one answer.
 const MAX_CORRECTIONS: usize = 1_000;
 
@@ -55,6 +63,17 @@ impl SymbolRoom {
             is_final(bar.date) || !held.contains_key(&bar.date) || !settled(&bar.date)
         });
         let came: Vec<Bar> = came.copied().collect();
+        let both = came
+            .iter()
+            .filter_map(|bar| Some((bar, held.get(&bar.date).filter(|it| settled(&it.date))?)));
+        // Who sent bars by hand may have sent anything.
+        let fetched = self.history.provider.is_some();
+        if fetched && !ingest.anew && is_strange(both.map(|(new, old)| new.close / old.close)) {
+            return Ok(Reply::Ingested(Ingested {
+                stranger: true,
+                ..Ingested::default()
+            }));
+        }
         let overlap = came
             .iter()
             .find_map(|bar| Some((bar, held.get(&bar.date).filter(|it| settled(&it.date))?)));
@@ -168,6 +187,7 @@ impl SymbolRoom {
             counts,
             computed,
             refetch: None,
+            stranger: false,
         }))
     }
 
@@ -260,6 +280,18 @@ fn scaled(
     .collect()
 }
 
+/// Whether closes of the same days, those that came over those that are held, are of two symbols.
+/// Not every format names its symbol.
+fn is_strange(ratios: impl Iterator<Item = f64>) -> bool {
+    let ratios: Vec<f64> = ratios.collect();
+    let mut changes: Vec<f64> = ratios
+        .windows(2)
+        .map(|pair| (pair[1] / pair[0] - 1.0).abs())
+        .collect();
+    changes.sort_by(f64::total_cmp);
+    changes.len() >= MIN_CHANGES && changes[changes.len() / 2] > STRANGE
+}
+
 /// Whether two bars say the same.
 fn same(a: &Bar, b: &Bar) -> bool {
     let near = |a: f64, b: f64| (a - b).abs() <= SAME * a.abs().max(b.abs());
@@ -292,4 +324,22 @@ fn absent(ingest: &Ingest, held: &BTreeMap<NaiveDate, Bar>, now: Millis) -> Vec<
     calendar::sessions(from, to)
         .filter(|session| !held.contains_key(session))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adjustments_and_corrections_are_not_strange_and_another_symbol_is() {
+        let strange = |ratios: &[f64]| is_strange(ratios.iter().copied());
+        // A split and a dividend within the days, and one wrong close.
+        assert!(!strange(&[1.0; 8]));
+        assert!(!strange(&[0.1, 0.1, 0.1, 0.099, 0.099, 1.0, 1.0]));
+        assert!(!strange(&[1.0, 1.0, 1.4, 1.0, 1.0, 1.0, 1.0]));
+        assert!(strange(&[2.1, 2.15, 2.08, 2.11, 2.2, 2.17, 2.09]));
+        // Too few days to tell.
+        assert!(!strange(&[2.1, 2.2, 2.0, 2.1]));
+        assert!(!strange(&[]));
+    }
 }

@@ -97,6 +97,10 @@ pub struct Errand {
     pub dirty: bool,
     /// What was said of the version held.
     pub validator: Option<Validator>,
+    /// Whether whatever comes is to be taken for the symbol's, however unlike what is held:
+    /// somebody asked for the whole history.
+    #[serde(default)]
+    pub anew: bool,
 }
 
 /// Values of a series that are wanted.
@@ -135,6 +139,9 @@ pub struct Ingest {
     pub bars: Vec<Bar>,
     /// Rows that came with them and were no bars.
     pub rejected: u32,
+    /// Whether they are taken for the symbol's, however unlike what is held.
+    #[serde(default)]
+    pub anew: bool,
 }
 
 /// What became of them.
@@ -147,6 +154,9 @@ pub struct Ingested {
     /// The whole history is wanted, from this date on: what is held is adjusted otherwise.
     /// Nothing was stored.
     pub refetch: Option<NaiveDate>,
+    /// They are of another symbol. Nothing was stored.
+    #[serde(default)]
+    pub stranger: bool,
 }
 
 /// What became of a symbol in a run.

@@ -201,6 +201,7 @@ pub(super) fn hand_out(
                     from,
                     dirty,
                     validator,
+                    anew: planning.backfill,
                 };
                 symbols.push((errand, standing));
             }

@@ -222,8 +222,10 @@ fn ingest(ingested: &Ingested) -> String {
         counts,
         computed,
         refetch,
+        stranger,
     } = ingested;
     match refetch {
+        _ if *stranger => "another symbol's".to_owned(),
         Some(from) => format!("wants everything from {from}"),
         None => format!(
             "{} accepted, {} replaced, {} unchanged, {computed:?}",

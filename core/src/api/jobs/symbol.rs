@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Admitted, Job, Line, Shared, Step, endpoints, joined, locked};
 use crate::fetch;
-use crate::market::provider::{self, Bars, Need, Provider, Told};
+use crate::market::provider::{self, Bars, Need, Provider, ProviderError, Told};
 use crate::room::call::{
     Call, CallError, Computed, Errand, Ingest, Ingested, Outcome, Reject, Reply, SymbolOutcome,
 };
@@ -193,6 +193,7 @@ fn keep(
         to: need.to,
         bars,
         rejected,
+        anew: errand.anew,
     };
     Step::Call {
         room: RoomName::Symbol(errand.symbol.clone()),
@@ -204,6 +205,10 @@ fn keep(
             })) => {
                 let whole = Need { from, ..need };
                 refetch(provider, whole, errand, attempt, board, now)
+            }
+            Ok(Reply::Ingested(Ingested { stranger: true, .. })) => {
+                attempt.failed(provider, &ProviderError::WrongSymbol);
+                ask_next(errand, need, attempt, board, now)
             }
             Ok(Reply::Ingested(Ingested {
                 counts, computed, ..

@@ -20,6 +20,11 @@ pub(super) fn cases() -> Vec<Case> {
             "market/what a provider says wrongly is named and kept nowhere",
             malformed,
         ),
+        Case::starting(
+            "market/another symbol's bars are not kept where the format has no name",
+            stranger,
+        ),
+        Case::starting("market/a list that was cut off is completed", cut_list),
         Case::starting("market/rows that are no bars cost nobody the others", rows),
         Case::starting(
             "market/a provider that is down is named and not asked by everybody",
@@ -114,6 +119,51 @@ async fn malformed(ctx: Ctx) -> Result<()> {
             let report = desk.run_for(&["FIRST"]).await?;
             is_outcome(&report, "FIRST", "failed", None)?;
             desk.holds_what_the_market_has("FIRST").await
+        }
+        .boxed()
+    })
+    .await
+}
+
+async fn stranger(ctx: Ctx) -> Result<()> {
+    supplied(&ctx, &[("WATCHLIST", "AAA")], |desk| {
+        async move {
+            desk.run(json!({})).await?;
+            desk.holds_what_the_market_has("AAA").await?;
+            let gone = Rule::new(Fault::Status(404)).of(Provider::Yahoo);
+            desk.market.misbehave(gone);
+            let stranger = Rule::new(Fault::WrongSymbol).of(Provider::Stooq);
+            desk.market.misbehave(stranger);
+            let report = desk.run_for(&["AAA"]).await?;
+            is_outcome(&report, "AAA", "failed", None)?;
+            let error = check::string(outcome(&report, "AAA")?, "error")?;
+            ensure!(
+                error.contains("stooq: its answer is about another symbol"),
+                "got {error:?}"
+            );
+            desk.holds_what_the_market_has("AAA").await
+        }
+        .boxed()
+    })
+    .await
+}
+
+async fn cut_list(ctx: Ctx) -> Result<()> {
+    let vars = [("WATCHLIST", "AAA"), ("PROVIDERS", "stooq")];
+    supplied(&ctx, &vars, |desk| {
+        async move {
+            desk.market.misbehave(Rule::new(Fault::Truncated).times(1));
+            desk.run(json!({})).await?;
+            let held = desk.held("AAA").await?;
+            let all = desk.market.bars("AAA");
+            ensure!(held.len() < all.len(), "got {} bars", held.len());
+            same_bars("what came", &held, &all[..held.len()])?;
+            check::equal("stale", &desk.known("AAA").await?["stale"], &json!(true))?;
+            desk.run_for(&["AAA"]).await?;
+            desk.holds_what_the_market_has("AAA").await?;
+            let known = desk.known("AAA").await?;
+            check::equal("missing_from", &known["missing_from"], &Value::Null)?;
+            check::equal("stale", &known["stale"], &json!(false))
         }
         .boxed()
     })

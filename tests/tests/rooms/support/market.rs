@@ -65,6 +65,7 @@ pub fn ingest(words: &Words<'_>, now: Millis) -> Ingest {
         to: now.date(),
         bars: all,
         rejected: words.named("rejected").map_or(0, parsed),
+        anew: false,
     }
 }
 
