@@ -51,6 +51,7 @@ pub(super) fn cases() -> Vec<Case> {
             "market/what a run has no means for waits, the oldest first",
             budget,
         ),
+        Case::starting("market/who is asked in vain counts too", fallbacks),
     ]
 }
 
@@ -354,6 +355,35 @@ async fn six(ctx: Ctx) -> Result<()> {
             let most = desk.market.most_at_once(None);
             ensure!((2..=6).contains(&most), "expected up to 6, got {most}");
             Ok(())
+        }
+        .boxed()
+    })
+    .await
+}
+
+async fn fallbacks(ctx: Ctx) -> Result<()> {
+    let names = names(12);
+    let watchlist = names.join(",");
+    let vars = [
+        ("WATCHLIST", watchlist.as_str()),
+        ("PROVIDERS", "yahoo,stooq"),
+        ("SUBREQUESTS", "24"),
+    ];
+    supplied(&ctx, &vars, |desk| {
+        async move {
+            let gone = Rule::new(Fault::Status(404)).of(Provider::Yahoo);
+            desk.market.misbehave(gone);
+            let mut fetched = 0;
+            for _ in 0..names.len() {
+                desk.market.forget();
+                let report = desk.run(json!({})).await?;
+                let now = check::integer(&report, "fetched")?;
+                fetched += now;
+                // Whoever had bars was asked by its room too; the plan and the end are two more.
+                let made = desk.market.requests() as u64 + now + 2;
+                ensure!(made <= 24, "expected at most 24, got {made} in {report}");
+            }
+            check::equal("fetched", &fetched, &12)
         }
         .boxed()
     })
