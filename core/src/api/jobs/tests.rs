@@ -41,6 +41,7 @@ fn errand(symbol: &str) -> Errand {
         from: "2026-11-10".parse().expect("a date"),
         dirty: false,
         validator: None,
+        anew: false,
     }
 }
 
@@ -93,6 +94,7 @@ fn keeps(call: &Call) -> Result<Reply, CallError> {
             },
             computed: Some(Computed::New),
             refetch: None,
+            stranger: false,
         }),
         Call::Compute => Reply::Computed(Computed::Unchanged),
         Call::Look => Reply::Looked { overdue: false },
