@@ -137,10 +137,10 @@ pub fn reply(reply: &Reply) -> String {
                 said += &format!(", stale {}", list(stale));
             }
             if !plan.fetch.is_empty() {
-                let fetch = plan
-                    .fetch
-                    .iter()
-                    .map(|it| format!("{} {}", it.symbol, it.from));
+                let fetch = plan.fetch.iter().map(|it| {
+                    let changed = it.validator.as_ref().map_or("", |_| " if changed");
+                    format!("{} {}{changed}", it.symbol, it.from)
+                });
                 said += &format!(", fetch {}", list(fetch));
             }
             if !plan.series.is_empty() {

@@ -41,7 +41,7 @@ fn what_is_due_goes_by_the_clock() {
         [], look [A], stale [B never], fetch [B 2018-01-02], grants [yahoo 2]
         > at 2021-02-25T14:35:00Z
         > plan feed watchlist=A,B providers=yahoo
-        [], stale [B never], fetch [A 2021-02-14], grants [yahoo 2]
+        [], stale [B never], fetch [A 2021-02-14 if changed], grants [yahoo 2]
         > ingest A yahoo 2021-02-14 tail=8 0:BUY
         1 accepted, 0 replaced, 8 unchanged, Some(New)
         > deliver A
@@ -52,7 +52,7 @@ fn what_is_due_goes_by_the_clock() {
         Config: [A watched provisional next 2021-02-25T14:40:00.000Z, B watched stale next 2021-02-25T14:39:00.000Z 3 failed missing 2018-01-02 (third)]
         > at 2021-02-25T21:59:59Z
         > plan feed watchlist=A providers=yahoo
-        [], look [A], fetch [A 2021-02-15], grants [yahoo 2]
+        [], look [A], fetch [A 2021-02-15 if changed], grants [yahoo 2]
         > finish feed watchlist=A providers=yahoo A:unchanged@yahoo#etag
         stable: Mean trust 0.659 over 1 symbol.
         > supply feed watchlist=A
@@ -70,7 +70,7 @@ fn what_is_due_goes_by_the_clock() {
         Config: [A watched next 2021-02-26T14:35:00.000Z]
         > at 2021-02-26T22:00:00Z
         > plan feed watchlist=A providers=yahoo intraday=0
-        [], look [A], stale [A 2021-02-25], fetch [A 2021-02-15], grants [yahoo 2]
+        [], look [A], stale [A 2021-02-25], fetch [A 2021-02-15 if changed], grants [yahoo 2]
         > finish feed watchlist=A providers=yahoo intraday=0 A:unchanged@yahoo
         stable: Mean trust 0.659 over 1 symbol.
         > supply feed watchlist=A
@@ -200,7 +200,7 @@ fn what_is_asked_for_by_name_is_fetched_at_once() {
         > finish feed watchlist=A providers=yahoo A:new@yahoo#etag
         stable: Mean trust 0.485 over 1 symbol.
         > plan feed watchlist=A providers=yahoo only=A
-        [], fetch [A 2021-02-14], grants [yahoo 2]
+        [], fetch [A 2021-02-14 if changed], grants [yahoo 2]
         > plan feed watchlist=A providers=yahoo only=A,Z backfill
         [], fetch [A 2018-01-02, Z 2018-01-02], grants [yahoo 4]
         > plan feed watchlist=A providers=yahoo
