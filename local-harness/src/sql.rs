@@ -30,6 +30,10 @@ const MAX_FUNCTION_ARGS: i32 = 32;
 /// Longest pattern of LIKE and GLOB, bytes.
 const MAX_PATTERN: i32 = 50;
 
+/// Pages that a connection keeps, KiB: a thousand rooms may be awake at once, and the system keeps
+/// their files' pages as well.
+const PAGE_CACHE_KIB: i64 = 64;
+
 /// Prepared statements kept per room; the core has fewer.
 const STATEMENT_CACHE: usize = 64;
 
@@ -107,6 +111,7 @@ impl Open {
         // What was answered must survive a power cut: FULL syncs at every commit.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
+        connection.pragma_update(None, "cache_size", -PAGE_CACHE_KIB)?;
         connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
         for (limit, value) in [
             (Limit::SQLITE_LIMIT_LENGTH, MAX_LENGTH),
