@@ -173,7 +173,7 @@ mod tests {
             };
             let (before, low) = (close("2020-02-19"), close("2020-03-23"));
             assert!(low < 0.85 * before, "{name}: {before} to {low}");
-            assert!(close("2020-08-31") > 1.2 * low, "{name}");
+            assert!(close("2020-08-31") > 1.1 * low, "{name}");
             assert!(evaluate(&bars).published().is_some(), "{name}");
         }
     }
