@@ -9,7 +9,8 @@
 //! over the series of [`bars`].
 //!
 //! Beside that the rooms are driven without a runtime: by scripts and random commands over a
-//! [`mod@bench`], and in a deterministic [`simulation`] of everything that can go wrong.
+//! [`mod@bench`], and in a deterministic [`simulation`] of everything that can go wrong. For the
+//! benchmarks there is a [`load`] of thousands of WebSocket clients.
 
 pub mod bars;
 pub mod bench;
@@ -18,6 +19,7 @@ pub mod cases;
 pub mod check;
 pub mod client;
 pub mod identity_provider;
+pub mod load;
 pub mod market;
 pub mod oracle;
 pub mod runner;
