@@ -51,11 +51,13 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// The members of a signal without `explain`.
-pub(super) const MEMBERS: [&str; 12] = [
+pub(super) const MEMBERS: [&str; 14] = [
     "id",
     "symbol",
     "ts",
     "computed_at",
+    "provisional",
+    "stale",
     "revision",
     "unslug_score",
     "fear_score",
@@ -77,6 +79,9 @@ pub(super) fn is_signal(signal: &Value) -> Result<()> {
     let revision = check::integer(signal, "revision")?;
     check::text(signal, "id", &format!("{symbol}:{date}:{revision}"))?;
     check::time("computed_at", &signal["computed_at"])?;
+    for flag in ["provisional", "stale"] {
+        ensure!(signal[flag].is_boolean(), "expected {flag} in {signal}");
+    }
     for field in ["unslug_score", "fear_score", "combined_trust"] {
         let score = signal[field]
             .as_f64()

@@ -218,7 +218,7 @@ async fn welcome(ctx: Ctx) -> Result<()> {
         check::integer(welcome, "reconnect_window_ms")?;
         check::integer(welcome, "seq")?;
         ids.push(check::string(welcome, "connection_id")?);
-        check::members("snapshot", &opened.snapshot, &["signals", "city"])?;
+        check::members("snapshot", &opened.snapshot, &["signals", "city", "market"])?;
     }
     ids.sort();
     ids.dedup();
@@ -269,7 +269,7 @@ async fn room_snapshot(ctx: Ctx) -> Result<()> {
     check::equal(
         "an empty room",
         &empty.snapshot,
-        &json!({"signals": [], "city": null}),
+        &json!({"signals": [], "city": null, "market": null}),
     )?;
     let (symbol, signal) = pending(&ctx, "A", Shape::Neutral).await?;
     compute(&ctx, &ctx.symbol("B"), &bars::series(Shape::Buy, 1)).await?;
