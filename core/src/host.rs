@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::auth::Verifier;
 use crate::config::RoomConfig;
+use crate::outbox::Outbox;
 use crate::room::call::{Call, Position, Push, Reject, Reply};
 use crate::room::effects::{Effects, Output};
 use crate::room::name::RoomName;
@@ -37,6 +38,15 @@ pub trait Sockets {
     fn auto_respond(&mut self, pong: &str);
 }
 
+/// Why messages are being gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// A broadcast has just left.
+    Sent,
+    /// A run brings more, for which it is worth to wait so many milliseconds.
+    Wait(i64),
+}
+
 /// Why a call has no reply, inside the host.
 #[derive(Debug, Clone, PartialEq)]
 pub enum HostError {
@@ -54,7 +64,13 @@ pub struct Host<S> {
     fresh_epoch: String,
     sql: S,
     room: Option<Room>,
+    /// Where the log stood after the last event.
+    reached: Option<Position>,
+    /// What a bare ping is answered with.
     announced: Option<Position>,
+    outbox: Outbox,
+    /// Whether a run is under way.
+    run: bool,
     verifier: Option<Arc<Verifier>>,
 }
 
@@ -68,7 +84,10 @@ impl<S: Sql> Host<S> {
             fresh_epoch,
             sql,
             room: None,
+            reached: None,
             announced: None,
+            outbox: Outbox::default(),
+            run: false,
             verifier: None,
         }
     }
@@ -101,11 +120,14 @@ impl<S: Sql> Host<S> {
         now: Millis,
         sockets: &mut impl Sockets,
     ) -> Result<(), SqlError> {
+        if let Event::Closed { conn } = event {
+            self.outbox.forget(conn);
+        }
         let mut fx = Effects::default();
         let mut room = self.restored(sockets)?;
         room.handle(event, now, &self.sql, &mut fx)?;
         self.commit(&mut room, &fx, now)?;
-        self.emit(room, fx, sockets);
+        self.emit(room, fx, now, sockets);
         Ok(())
     }
 
@@ -140,8 +162,36 @@ impl<S: Sql> Host<S> {
             Err(Failure::Sql(error)) => return Err(HostError::Fault(error)),
         };
         self.commit(&mut room, &fx, now).map_err(HostError::Fault)?;
-        self.emit(room, fx, sockets);
+        self.emit(room, fx, now, sockets);
         outcome
+    }
+
+    /// Begins to gather messages, if there is a reason to: to be called after every turn by an
+    /// adapter for which a broadcast is one long step. It then waits for as long as it is told,
+    /// or until the broadcast that has left is over and then as long as [`Host::rest`] says;
+    /// calls [`Host::release`], and goes on in the same way while that lets something out. One
+    /// whose sockets gather by themselves calls none of these, and nothing is ever kept.
+    pub fn hold(&mut self) -> Option<Hold> {
+        self.outbox.hold()
+    }
+
+    /// How long to gather after a broadcast that took `took` milliseconds, milliseconds.
+    pub fn rest(&mut self, took: i64) -> i64 {
+        self.outbox.rest(took, self.run)
+    }
+
+    /// Lets out what was gathered. True when that was something, and gathering goes on.
+    ///
+    /// # Errors
+    /// [`SqlError`] from the database: what was gathered still waits.
+    pub fn release(&mut self, now: Millis, sockets: &mut impl Sockets) -> Result<bool, SqlError> {
+        let mut fx = Effects::default();
+        let mut room = self.restored(sockets)?;
+        room.tell_expiry(now, &mut fx);
+        self.emit(room, fx, now, sockets);
+        let sent = self.outbox.release(sockets);
+        self.announce(sockets);
+        Ok(sent)
     }
 
     /// The next batch owed to the downstream, if one may be sent now. The adapter delivers it
@@ -184,7 +234,10 @@ impl<S: Sql> Host<S> {
         for (conn, text) in sockets.attached() {
             match Attachment::decode(&text) {
                 Ok(attachment) => attached.push((conn, attachment)),
-                Err(_) => sockets.close(conn, Close::Restarting),
+                Err(_) => {
+                    self.outbox.forget(conn);
+                    sockets.close(conn, Close::Restarting);
+                }
             }
         }
         let mut room = Room::restore(
@@ -220,20 +273,54 @@ impl<S: Sql> Host<S> {
         Ok(())
     }
 
-    fn emit(&mut self, room: Room, fx: Effects, sockets: &mut impl Sockets) {
+    fn emit(&mut self, room: Room, fx: Effects, now: Millis, sockets: &mut impl Sockets) {
+        for output in &fx.outputs {
+            if let Output::Close { conn, .. } = output {
+                // Its token may have expired: what waits is not for it any more.
+                self.outbox.forget(*conn);
+            }
+        }
         for output in fx.outputs {
             match output {
-                Output::Send { to, frame } => sockets.send(&to, &frame),
-                Output::Burst { conn, frames } => sockets.burst(conn, &frames),
+                Output::Publish(publication) => self.outbox.push(publication),
+                Output::Send { conn, frame } => {
+                    self.make_way(conn, sockets);
+                    sockets.send(&[conn], &frame);
+                }
+                Output::Burst { conn, frames } => {
+                    self.make_way(conn, sockets);
+                    sockets.burst(conn, &frames);
+                }
                 Output::Attach { conn, attachment } => sockets.attach(conn, &attachment),
                 Output::Close { conn, close } => sockets.close(conn, close),
             }
         }
-        let position = room.position();
-        if room.created() && self.announced.as_ref() != Some(&position) {
-            sockets.auto_respond(&server::bare_pong(&position.epoch, position.seq));
-            self.announced = Some(position);
+        let run = room.has_run(now);
+        if self.run && !run {
+            self.outbox.let_out(sockets);
         }
+        self.run = run;
+        self.outbox.settle(run, sockets);
+        self.reached = room.created().then(|| room.position());
+        self.announce(sockets);
         self.room = Some(room);
+    }
+
+    /// What a socket hears alone comes after what it was to hear with others.
+    fn make_way(&mut self, conn: ConnId, sockets: &mut impl Sockets) {
+        if self.outbox.holds_for(conn) {
+            self.outbox.let_out(sockets);
+        }
+    }
+
+    /// Tells clients that ask how far the log goes, once they have been sent all of it.
+    fn announce(&mut self, sockets: &mut impl Sockets) {
+        if !self.outbox.is_empty() || self.announced == self.reached {
+            return;
+        }
+        if let Some(position) = &self.reached {
+            sockets.auto_respond(&server::bare_pong(&position.epoch, position.seq));
+            self.announced.clone_from(&self.reached);
+        }
     }
 }

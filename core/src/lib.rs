@@ -13,6 +13,7 @@ pub mod cron;
 pub mod fetch;
 pub mod host;
 pub mod market;
+mod outbox;
 pub mod rate;
 pub mod revocation;
 pub mod room;

@@ -6,21 +6,24 @@
 )]
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use signalroom_core::config::RoomConfig;
-use signalroom_core::host::{Host, HostError};
+use signalroom_core::host::{Hold, Host, HostError};
 use signalroom_core::room::Event;
 use signalroom_core::room::call::{Ack, Call, Reply};
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::socket::{ConnId, Hello};
 use signalroom_core::time::Millis;
 use signalroom_core::wire::client;
-use signalroom_core::wire::limits::{PING_INTERVAL_MS, SILENCE_MS, SUBPROTOCOL};
+use signalroom_core::wire::limits::{MAX_HOLD_MS, PING_INTERVAL_MS, SILENCE_MS, SUBPROTOCOL};
+use wasm_bindgen_futures::spawn_local;
 use worker::{
     Delay, DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket,
-    WebSocketIncomingMessage, WebSocketPair, durable_object,
+    WebSocketIncomingMessage, WebSocketPair, console_warn, durable_object,
 };
 
 use crate::ask::{self, Outcome};
@@ -33,7 +36,10 @@ use crate::sql::DurableSql;
 
 /// The Durable Object bound as `ROOM`.
 #[durable_object]
-pub struct Room {
+pub struct Room(Rc<Object>);
+
+/// What the handlers share with what goes on after them.
+struct Object {
     state: State,
     env: Env,
     instance: String,
@@ -54,7 +60,13 @@ fn failed(error: &impl std::fmt::Display) -> Error {
     Error::RustError(error.to_string())
 }
 
-impl Room {
+/// Lets the runtime do other things for so many milliseconds.
+async fn pause(milliseconds: i64) {
+    let milliseconds = u64::try_from(milliseconds).unwrap_or_default();
+    Delay::from(Duration::from_millis(milliseconds)).await;
+}
+
+impl Object {
     /// Runs `act` on the room, made at the first use after a wake-up. Never across an await.
     fn with<T>(&self, act: impl FnOnce(&mut Inner, &State) -> T) -> Result<T> {
         let mut inner = self.inner.borrow_mut();
@@ -91,19 +103,20 @@ impl Room {
     }
 
     /// Takes an event, and arms the alarm for what it led to.
-    async fn on_event(&self, event: Event) -> Result<()> {
+    async fn on_event(self: &Rc<Self>, event: Event) -> Result<()> {
         let handled = self.with(|inner, state| {
             inner
                 .host
                 .on_event(event, now(), &mut inner.sockets.of(state))
         })?;
         handled.map_err(|error| failed(&error))?;
+        self.pace()?;
         self.arm().await
     }
 
     /// Answers a call. One that wants its events in the feed waits for that, but not for ever:
     /// what is not delivered in time is left to the alarm.
-    async fn on_call(&self, call: Call) -> Result<Outcome> {
+    async fn on_call(self: &Rc<Self>, call: Call) -> Result<Outcome> {
         let patience = call.patience();
         let outcome = self.with(|inner, state| {
             inner
@@ -117,6 +130,7 @@ impl Room {
                 return self.with(|inner, _| Err(ask::fault(&inner.name, &error)));
             }
         };
+        self.pace()?;
         self.close_silent().await?;
         self.arm().await?;
         if let Some(patience) = patience {
@@ -130,8 +144,49 @@ impl Room {
         Ok(Ok(reply))
     }
 
+    /// Keeps the pace that the host wants for its broadcasts, in the background.
+    fn pace(self: &Rc<Self>) -> Result<()> {
+        let Some(hold) = self.with(|inner, _| inner.host.hold())? else {
+            return Ok(());
+        };
+        let object = Rc::clone(self);
+        let mut left = now();
+        spawn_local(async move {
+            let mut wait = match hold {
+                Hold::Wait(wait) => Some(wait),
+                Hold::Sent => None,
+            };
+            loop {
+                match object.release(wait.take(), left).await {
+                    Ok(true) => left = now(),
+                    Ok(false) => return,
+                    Err(error) => {
+                        console_warn!("what was gathered waits: {error}");
+                        wait = Some(MAX_HOLD_MS);
+                    }
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// Waits, then lets out what was gathered; true when that was something.
+    async fn release(&self, wait: Option<i64>, left: Millis) -> Result<bool> {
+        let wait = match wait {
+            Some(wait) => wait,
+            None => {
+                // The clock stands still until the runtime has had its turn.
+                pause(0).await;
+                self.with(|inner, _| inner.host.rest(now().0 - left.0))?
+            }
+        };
+        pause(wait).await;
+        self.with(|inner, state| inner.host.release(now(), &mut inner.sockets.of(state)))?
+            .map_err(|error| failed(&error))
+    }
+
     /// Delivers what is owed to the feed, batch by batch; the newest acknowledgement, if any.
-    async fn deliver(&self) -> Result<Option<Ack>> {
+    async fn deliver(self: &Rc<Self>) -> Result<Option<Ack>> {
         let mut newest = None;
         loop {
             let push = self
@@ -170,7 +225,7 @@ impl Room {
         }
     }
 
-    async fn accept(&self, hello: Box<Hello>) -> Result<Response> {
+    async fn accept(self: &Rc<Self>, hello: Box<Hello>) -> Result<Response> {
         let batch = hello.batch;
         let conn = ConnId(ask::fresh_number());
         let pair = WebSocketPair::new()?;
@@ -193,7 +248,7 @@ impl Room {
     /// instance woke, and no ping answered by the runtime meanwhile. Only when awake anyway, and
     /// once per ping interval. What the runtime holds back for a socket cannot be seen; that its
     /// client still pings is the one sign that it still reads.
-    async fn close_silent(&self) -> Result<()> {
+    async fn close_silent(self: &Rc<Self>) -> Result<()> {
         let silent = self.with(|inner, state| {
             let now = now();
             let since = now.plus(-SILENCE_MS);
@@ -210,7 +265,7 @@ impl Room {
         Ok(())
     }
 
-    async fn on_closed(&self, socket: &WebSocket) -> Result<()> {
+    async fn on_closed(self: &Rc<Self>, socket: &WebSocket) -> Result<()> {
         let Some(conn) = conn_id(&self.state, socket) else {
             return Ok(());
         };
@@ -221,31 +276,31 @@ impl Room {
 
 impl DurableObject for Room {
     fn new(state: State, env: Env) -> Self {
-        Self {
+        Self(Rc::new(Object {
             state,
             env,
             instance: ask::fresh_id(),
             inner: RefCell::new(None),
-        }
+        }))
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         if dev::asks(&request) {
-            let sql = DurableSql::new(&self.state);
-            return dev::answer(&mut request, &self.instance, &sql).await;
+            let sql = DurableSql::new(&self.0.state);
+            return dev::answer(&mut request, &self.0.instance, &sql).await;
         }
         if let Some(hello) = ask::read_hello(&request)? {
-            return self.accept(hello).await;
+            return self.0.accept(hello).await;
         }
         let call = ask::read_call(&mut request).await?;
-        ask::write_outcome(&self.on_call(call).await?)
+        ask::write_outcome(&self.0.on_call(call).await?)
     }
 
     async fn alarm(&self) -> Result<Response> {
-        self.with(|inner, _| inner.armed = None)?;
-        self.close_silent().await?;
-        self.on_event(Event::Alarm).await?;
-        self.deliver().await?;
+        self.0.with(|inner, _| inner.armed = None)?;
+        self.0.close_silent().await?;
+        self.0.on_event(Event::Alarm).await?;
+        self.0.deliver().await?;
         Response::empty()
     }
 
@@ -258,24 +313,25 @@ impl DurableObject for Room {
         socket: WebSocket,
         message: WebSocketIncomingMessage,
     ) -> Result<()> {
-        let Some(conn) = conn_id(&self.state, &socket) else {
+        let Some(conn) = conn_id(&self.0.state, &socket) else {
             return Ok(());
         };
-        self.with(|inner, _| inner.sockets.hear(conn, now()))?;
+        self.0.with(|inner, _| inner.sockets.hear(conn, now()))?;
         if let WebSocketIncomingMessage::String(text) = &message
             && let Some(token) = client::token(text)
-            && let Ok(config) = config::of(&self.env)
+            && let Ok(config) = config::of(&self.0.env)
         {
             keys::see_to(&config.verifier, &token).await;
         }
-        self.on_event(match message {
-            WebSocketIncomingMessage::String(text) => Event::Text { conn, text },
-            WebSocketIncomingMessage::Binary(bytes) => Event::Binary {
-                conn,
-                bytes: bytes.len(),
-            },
-        })
-        .await
+        self.0
+            .on_event(match message {
+                WebSocketIncomingMessage::String(text) => Event::Text { conn, text },
+                WebSocketIncomingMessage::Binary(bytes) => Event::Binary {
+                    conn,
+                    bytes: bytes.len(),
+                },
+            })
+            .await
     }
 
     async fn websocket_close(
@@ -285,11 +341,11 @@ impl DurableObject for Room {
         reason: String,
         _was_clean: bool,
     ) -> Result<()> {
-        self.on_closed(&socket).await?;
+        self.0.on_closed(&socket).await?;
         platform::answer_close(&socket, code, &reason)
     }
 
     async fn websocket_error(&self, socket: WebSocket, _error: Error) -> Result<()> {
-        self.on_closed(&socket).await
+        self.0.on_closed(&socket).await
     }
 }

@@ -239,7 +239,9 @@ impl Room {
     ) -> Result<Reply, Failure> {
         self.refresh_city(now, sql, fx)?;
         self.refresh_market(&finished, now, sql, fx)?;
-        match &self.kind {
+        // Nothing is to reach an expired token with the last of the run.
+        self.tell_expiry(now, fx);
+        match &mut self.kind {
             Kind::Feed(feed) => Ok(feed.keep_run(finished, now, sql, fx)?),
             Kind::Symbol(_) => Err(Reject::Misdirected.into()),
         }

@@ -3,6 +3,8 @@
 //! Invariant: an event is known by (source, epoch, seq) for ever; receiving it twice is
 //! receiving it once.
 
+use std::collections::BTreeMap;
+
 use super::call::{
     Ack, Carried, City, Finished, Market, Plan, Planning, Position, Push, Reject, Reply, RoomState,
     RunReport, Stale, Trusts,
@@ -47,6 +49,8 @@ pub(super) struct Feed {
     city: City,
     city_due: Option<Millis>,
     market: Option<Market>,
+    /// Runs under way, and until when they are believed to be: who carries one out may die.
+    runs: BTreeMap<String, Millis>,
 }
 
 impl Feed {
@@ -55,7 +59,13 @@ impl Feed {
             city: describe(None, 0),
             city_due: None,
             market: None,
+            runs: BTreeMap::new(),
         }
+    }
+
+    /// Whether a run is under way.
+    pub(super) fn has_run(&self, now: Millis) -> bool {
+        self.runs.values().any(|until| now < *until)
     }
 
     pub(super) fn restore(sql: &dyn Sql) -> Result<Self, SqlError> {
@@ -175,7 +185,7 @@ impl Feed {
 
     /// What a run has to do. A room that is handed out to be looked at is not again for a while.
     pub(super) fn plan(
-        &self,
+        &mut self,
         planning: &Planning,
         now: Millis,
         sql: &dyn Sql,
@@ -212,18 +222,23 @@ impl Feed {
                 ..RunReport::default()
             };
             fx.writes.extend(runs::keep(&report, false));
+            self.runs.retain(|_, until| now < *until);
+            if work > 1 {
+                self.runs.insert(run.id.clone(), now.plus(supply::CLAIM));
+            }
         }
         Ok(plan)
     }
 
     /// Keeps what a run did, with the city state as it is then.
     pub(super) fn keep_run(
-        &self,
+        &mut self,
         mut finished: Finished,
         now: Millis,
         sql: &dyn Sql,
         fx: &mut Effects,
     ) -> Result<Reply, SqlError> {
+        self.runs.remove(&finished.report.id);
         supply::settle(&finished, now, sql, fx)?;
         let report = &mut finished.report;
         let (watchlist, _) = supply::watched(&finished.watchlist, sql)?;

@@ -238,6 +238,14 @@ impl Room {
         own.into_iter().chain(self.sockets.next_due()).min()
     }
 
+    /// Whether a run is under way, whose signals come one after the other.
+    pub fn has_run(&self, now: Millis) -> bool {
+        match &self.kind {
+            Kind::Feed(feed) => feed.has_run(now),
+            Kind::Symbol(_) => false,
+        }
+    }
+
     /// The next batch owed to the downstream, if one may be sent now.
     ///
     /// # Errors
@@ -315,13 +323,16 @@ impl Room {
     }
 
     fn fan_out(&self, event: Published, fx: &mut Effects) {
-        let wanted = |(conn, socket): (ConnId, &Attachment)| {
-            socket.wants(event.kind, &event.symbol).then_some(conn)
-        };
-        fx.broadcast(
-            self.sockets.iter().filter_map(wanted).collect(),
-            event.frame,
-        );
+        let Published {
+            kind,
+            symbol,
+            frame,
+        } = event;
+        // Somebody may be waiting for a decision to show.
+        let patient = kind == EventKind::NewSignal;
+        fx.publish(frame, patient, self.sockets.iter(), |socket| {
+            socket.wants(kind, &symbol)
+        });
     }
 
     /// The city state; only the feed has one.
@@ -366,12 +377,7 @@ impl Room {
         fx: &mut Effects,
     ) {
         self.tell_expiry(now, fx);
-        let followers = self
-            .sockets
-            .iter()
-            .filter(|(_, socket)| follows(socket))
-            .map(|(conn, _)| conn);
-        fx.broadcast(followers.collect(), frame);
+        fx.publish(frame, true, self.sockets.iter(), follows);
     }
 
     fn refresh_city(

@@ -26,7 +26,7 @@ use crate::time::Millis;
 const MINUTE: i64 = 60_000;
 
 /// How long a run has what it was handed out, milliseconds.
-const CLAIM: i64 = 5 * MINUTE;
+pub(super) const CLAIM: i64 = 5 * MINUTE;
 
 /// How long before a bar is asked for again that was not there, milliseconds.
 const LATE_RETRY: i64 = 10 * MINUTE;

@@ -172,7 +172,7 @@ impl Room {
 
     /// Warns sockets whose tokens are about to expire, and closes those whose have: nothing that
     /// is sent afterwards reaches them.
-    pub(super) fn tell_expiry(&mut self, now: Millis, fx: &mut Effects) {
+    pub(crate) fn tell_expiry(&mut self, now: Millis, fx: &mut Effects) {
         while let Some((conn, socket)) = self.sockets.due(now) {
             let expires_at = socket.expires_at;
             if expires_at <= now {

@@ -33,6 +33,9 @@ pub fn reconnect_window_ms(sockets: usize) -> u32 {
         .clamp(RECONNECT_WINDOW_MS, 60_000)
 }
 
+/// How long messages are gathered behind a broadcast, at most, milliseconds.
+pub const MAX_HOLD_MS: i64 = 1_000;
+
 /// Messages in one array frame, at most.
 pub const MAX_BATCH: usize = 100;
 

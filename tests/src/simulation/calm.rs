@@ -72,6 +72,11 @@ impl World {
     /// Lets everything arrive that is on its way.
     fn flow(&mut self) {
         for _ in 0..ROUNDS {
+            for room in 0..self.places.len() {
+                while self.places[room].gathers {
+                    self.release(room);
+                }
+            }
             let conns: Vec<u64> = self.conns.keys().copied().collect();
             let mut moved = !self.net.is_empty() || !self.runs.is_empty();
             if !self.net.is_empty() {

@@ -44,7 +44,7 @@ const FAULTS: [Fault; 11] = [
 /// Something that can happen, and how often it does.
 type Step = (usize, fn(&mut World));
 
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     (16, World::bring_bars),
     (9, World::decide),
     (4, World::compute),
@@ -62,6 +62,7 @@ const STEPS: [Step; 17] = [
     (6, World::cut_any),
     (1, World::give_up_any),
     (4, World::answer_any),
+    (3, World::release_any),
 ];
 
 impl World {
@@ -98,6 +99,17 @@ impl World {
             at -= weight;
         }
         self.fault = None;
+    }
+
+    fn release_any(&mut self) {
+        let gathering = self.places.iter().enumerate();
+        let gathering = gathering.filter(|(_, place)| place.gathers);
+        let rooms: Vec<usize> = gathering.map(|(room, _)| room).collect();
+        if !rooms.is_empty() {
+            let room = self.rng.pick(&rooms);
+            self.note(format!("{} has gathered", self.places[room].name));
+            self.release(room);
+        }
     }
 
     fn any_room(&mut self) -> usize {

@@ -39,6 +39,8 @@ pub struct CountedFaults {
     pub reads: u64,
     /// Rooms that were dropped from memory.
     pub evictions: u64,
+    /// How often several messages, or one, left after they were gathered.
+    pub gathered: u64,
     /// Deaths of a room or of the runtime.
     pub restarts: u64,
     /// Batches and answers that were lost or doubled.
@@ -64,6 +66,7 @@ impl std::ops::AddAssign for CountedFaults {
         self.commits += other.commits;
         self.reads += other.reads;
         self.evictions += other.evictions;
+        self.gathered += other.gathered;
         self.restarts += other.restarts;
         self.packets += other.packets;
         self.cuts += other.cuts;

@@ -53,6 +53,8 @@ pub(super) struct Place {
     pub(super) disk: Disk,
     pub(super) sockets: Recorder,
     pub(super) host: Host<Disk>,
+    /// Whether it gathers messages.
+    pub(super) gathers: bool,
     /// When the platform is to wake it.
     pub(super) alarm: Option<Millis>,
     /// The delivery whose answer is awaited.
@@ -89,6 +91,7 @@ impl Place {
             config,
             verifier,
             lives: 1,
+            gathers: false,
             disk,
             alarm: None,
             flight: None,
@@ -109,6 +112,7 @@ impl Place {
     /// Drops everything that does not outlive a process.
     pub(super) fn die(&mut self) {
         self.evict();
+        self.gathers = false;
         self.flight = None;
         self.sockets = Recorder::new(self.disk.clone());
     }

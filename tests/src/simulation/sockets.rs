@@ -208,8 +208,14 @@ impl World {
         self.note(format!("  {} hears {text}", self.places[room].name));
         let pong = self.places[room].sockets.pong().map(str::to_owned);
         if let (limits::PING, Some(text)) = (text.as_str(), pong) {
-            // The platform itself answers.
-            let top = self.places[room].top();
+            // The platform itself answers: the newest, or what came before all that was gathered.
+            let mut top = self.places[room].top();
+            if self.places[room].gathers {
+                let told: Json = serde_json::from_str(&text).expect("frames are JSON");
+                let seq = told["data"]["seq"].as_i64().expect("a position");
+                assert!(seq <= top, "{text}, but the log ends at {top}");
+                top = seq;
+            }
             let conn = self.conns.get_mut(&id).expect("it is there");
             let queued = false;
             conn.inbox.push_back(Item::Frame { text, top, queued });

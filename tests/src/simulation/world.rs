@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use signalroom_core::auth::Verifier;
 use signalroom_core::config::RoomConfig;
-use signalroom_core::host::{Host, HostError};
+use signalroom_core::host::{Hold, Host, HostError};
 use signalroom_core::room::Event;
 use signalroom_core::room::call::{Ack, Call, Push, Reply};
 use signalroom_core::room::name::RoomName;
@@ -215,6 +215,7 @@ impl World {
         let result = act(&mut place.host, now, &mut place.sockets);
         place.disk.fail(None);
         place.catch_up();
+        self.pace(room);
         self.route(room);
         self.account(room);
         if fault == Some(Fault::Crash) {
@@ -276,11 +277,37 @@ impl World {
     /// Drops a room's memory, one way or the other.
     pub(super) fn forget(&mut self, room: usize) {
         self.trace.borrow_mut().faults.evictions += 1;
-        if self.rng.one_in(2) {
+        // No platform evicts a room that is in the middle of something.
+        if !self.places[room].gathers && self.rng.one_in(2) {
             self.places[room].evict();
         } else {
             self.places[room].host.hibernate();
         }
+    }
+
+    /// Some platforms gather what a room says while a broadcast goes out.
+    fn pace(&mut self, room: usize) {
+        let (wanted, took) = (!self.calm && self.rng.one_in(2), self.rng.millis(300));
+        let place = &mut self.places[room];
+        if wanted && let Some(hold) = place.host.hold() {
+            place.gathers = true;
+            if hold == Hold::Sent {
+                place.host.rest(took);
+            }
+        }
+    }
+
+    /// The time to gather is over; what was gathered leaves, and takes its time.
+    pub(super) fn release(&mut self, room: usize) {
+        let (now, took) = (self.now, self.rng.millis(300));
+        let place = &mut self.places[room];
+        let released = place.host.release(now, &mut place.sockets);
+        place.gathers = released.expect("the database answers");
+        if place.gathers {
+            place.host.rest(took);
+            self.trace.borrow_mut().faults.gathered += 1;
+        }
+        self.route(room);
     }
 
     /// A room dies: memory, sockets and what it waited for are gone.
