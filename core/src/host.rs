@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use crate::auth::Verifier;
+use crate::broadcast::Broadcasts;
 use crate::config::RoomConfig;
-use crate::outbox::Outbox;
 use crate::room::call::{Call, Position, Push, Reject, Reply};
 use crate::room::effects::{Effects, Output};
 use crate::room::name::RoomName;
@@ -68,7 +68,7 @@ pub struct Host<S> {
     reached: Option<Position>,
     /// What a bare ping is answered with.
     announced: Option<Position>,
-    outbox: Outbox,
+    broadcasts: Broadcasts,
     /// Whether a run is under way.
     run: bool,
     verifier: Option<Arc<Verifier>>,
@@ -86,7 +86,7 @@ impl<S: Sql> Host<S> {
             room: None,
             reached: None,
             announced: None,
-            outbox: Outbox::default(),
+            broadcasts: Broadcasts::default(),
             run: false,
             verifier: None,
         }
@@ -121,7 +121,7 @@ impl<S: Sql> Host<S> {
         sockets: &mut impl Sockets,
     ) -> Result<(), SqlError> {
         if let Event::Closed { conn } = event {
-            self.outbox.forget(conn);
+            self.broadcasts.forget(conn);
         }
         let mut fx = Effects::default();
         let mut room = self.restored(sockets)?;
@@ -172,12 +172,12 @@ impl<S: Sql> Host<S> {
     /// calls [`Host::release`], and goes on in the same way while that lets something out. One
     /// whose sockets gather by themselves calls none of these, and nothing is ever kept.
     pub fn hold(&mut self) -> Option<Hold> {
-        self.outbox.hold()
+        self.broadcasts.hold()
     }
 
     /// How long to gather after a broadcast that took `took` milliseconds, milliseconds.
     pub fn rest(&mut self, took: i64) -> i64 {
-        self.outbox.rest(took, self.run)
+        self.broadcasts.rest(took, self.run)
     }
 
     /// Lets out what was gathered. True when that was something, and gathering goes on.
@@ -189,7 +189,7 @@ impl<S: Sql> Host<S> {
         let mut room = self.restored(sockets)?;
         room.tell_expiry(now, &mut fx);
         self.emit(room, fx, now, sockets);
-        let sent = self.outbox.release(sockets);
+        let sent = self.broadcasts.release(sockets);
         self.announce(sockets);
         Ok(sent)
     }
@@ -235,7 +235,7 @@ impl<S: Sql> Host<S> {
             match Attachment::decode(&text) {
                 Ok(attachment) => attached.push((conn, attachment)),
                 Err(_) => {
-                    self.outbox.forget(conn);
+                    self.broadcasts.forget(conn);
                     sockets.close(conn, Close::Restarting);
                 }
             }
@@ -277,12 +277,12 @@ impl<S: Sql> Host<S> {
         for output in &fx.outputs {
             if let Output::Close { conn, .. } = output {
                 // Its token may have expired: what waits is not for it any more.
-                self.outbox.forget(*conn);
+                self.broadcasts.forget(*conn);
             }
         }
         for output in fx.outputs {
             match output {
-                Output::Publish(publication) => self.outbox.push(publication),
+                Output::Publish(publication) => self.broadcasts.push(publication),
                 Output::Send { conn, frame } => {
                     self.make_way(conn, sockets);
                     sockets.send(&[conn], &frame);
@@ -297,10 +297,10 @@ impl<S: Sql> Host<S> {
         }
         let run = room.has_run(now);
         if self.run && !run {
-            self.outbox.let_out(sockets);
+            self.broadcasts.let_out(sockets);
         }
         self.run = run;
-        self.outbox.settle(run, sockets);
+        self.broadcasts.settle(run, sockets);
         self.reached = room.created().then(|| room.position());
         self.announce(sockets);
         self.room = Some(room);
@@ -308,14 +308,14 @@ impl<S: Sql> Host<S> {
 
     /// What a socket hears alone comes after what it was to hear with others.
     fn make_way(&mut self, conn: ConnId, sockets: &mut impl Sockets) {
-        if self.outbox.holds_for(conn) {
-            self.outbox.let_out(sockets);
+        if self.broadcasts.holds_for(conn) {
+            self.broadcasts.let_out(sockets);
         }
     }
 
     /// Tells clients that ask how far the log goes, once they have been sent all of it.
     fn announce(&mut self, sockets: &mut impl Sockets) {
-        if !self.outbox.is_empty() || self.announced == self.reached {
+        if !self.broadcasts.is_empty() || self.announced == self.reached {
             return;
         }
         if let Some(position) = &self.reached {

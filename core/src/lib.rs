@@ -7,13 +7,14 @@
 pub mod api;
 pub mod audit;
 pub mod auth;
+mod broadcast;
 pub mod calendar;
 pub mod config;
 pub mod cron;
 pub mod fetch;
 pub mod host;
 pub mod market;
-mod outbox;
+
 pub mod rate;
 pub mod revocation;
 pub mod room;

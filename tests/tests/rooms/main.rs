@@ -4,6 +4,7 @@
 mod audit;
 mod commands;
 mod feed;
+mod gathering;
 mod ingest;
 mod lifecycle;
 mod limits;

@@ -2,7 +2,7 @@
 
 use signalroom_core::audit::{Hash, Head};
 use signalroom_core::auth::Role;
-use signalroom_core::host::HostError;
+use signalroom_core::host::{Hold, HostError};
 use signalroom_core::room::Event;
 use signalroom_core::room::call::{
     ApprovalFilter, Call, Caller, Holder, Page, Position, Proposal, Push, Reply, RetryKey,
@@ -143,6 +143,20 @@ impl World {
                 let now = self.now;
                 let deadline = self.deadline(room).map(|at| at.0 - now.0);
                 Outcome::done(deadline.map_or("none".to_owned(), |wait| format!("in {wait} ms")))
+            }
+            "hold" => Outcome::done(match self.with(room, |host, _, _| host.hold()) {
+                None => "nothing to wait for".to_owned(),
+                Some(Hold::Sent) => "sent".to_owned(),
+                Some(Hold::Wait(wait)) => format!("{wait} ms for a run"),
+            }),
+            "rest" => {
+                let rest = self.with(room, |host, _, _| host.rest(words.number(2)));
+                Outcome::done(format!("{rest} ms"))
+            }
+            "release" => {
+                let released = self.with(room, |host, now, sockets| host.release(now, sockets));
+                let goes_on = released.expect("the database answers");
+                Outcome::done(if goes_on { "goes on" } else { "ends" }.to_owned())
             }
             "pong" => {
                 let pong = self.room(room).sockets.pong().map(brief::frame);

@@ -178,7 +178,7 @@ impl World {
     }
 
     /// Does something with a room's host, restored before if that is how this world is.
-    fn with<T>(
+    pub fn with<T>(
         &mut self,
         room: &str,
         act: impl FnOnce(&mut Host<Disk>, Millis, &mut Recorder) -> T,

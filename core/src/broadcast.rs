@@ -25,7 +25,7 @@ const MOMENT_PART: i64 = 32;
 
 /// Messages on their way out of a room, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Outbox {
+pub(crate) struct Broadcasts {
     waiting: Vec<Publication>,
     /// Whether what comes is gathered.
     holding: bool,
@@ -39,7 +39,7 @@ pub(crate) struct Outbox {
     cost: Option<f64>,
 }
 
-impl Outbox {
+impl Broadcasts {
     /// Adds a message.
     pub(crate) fn push(&mut self, publication: Publication) {
         self.waiting.push(publication);
@@ -245,97 +245,101 @@ mod tests {
 
     #[test]
     fn one_message_leaves_at_once_and_alone() {
-        let (mut outbox, mut sent) = (Outbox::default(), Sent::default());
+        let (mut broadcasts, mut sent) = (Broadcasts::default(), Sent::default());
         for text in ["1", "2"] {
-            outbox.push(signal(text));
-            outbox.settle(false, &mut sent);
+            broadcasts.push(signal(text));
+            broadcasts.settle(false, &mut sent);
         }
         assert_eq!(sent.to(1), ["1", "2"]);
         assert_eq!(sent.to(4), ["1", "2"]);
-        assert!(outbox.is_empty());
+        assert!(broadcasts.is_empty());
     }
 
     #[test]
     fn those_of_one_turn_are_one_frame_for_whoever_takes_it() {
-        let (mut outbox, mut sent) = (Outbox::default(), Sent::default());
-        outbox.push(signal("1"));
-        outbox.push(signal("2"));
-        outbox.settle(false, &mut sent);
+        let (mut broadcasts, mut sent) = (Broadcasts::default(), Sent::default());
+        broadcasts.push(signal("1"));
+        broadcasts.push(signal("2"));
+        broadcasts.settle(false, &mut sent);
         assert_eq!(sent.to(2), ["1", "2"]);
         assert_eq!(sent.to(3), ["[1,2]"]);
     }
 
     #[test]
     fn what_comes_during_a_broadcast_is_gathered() {
-        let (mut outbox, mut sent) = (Outbox::default(), Sent::default());
-        assert_eq!(outbox.hold(), None, "nothing has left");
-        outbox.push(signal("1"));
-        outbox.settle(false, &mut sent);
-        assert_eq!(outbox.hold(), Some(Hold::Sent));
-        assert_eq!(outbox.hold(), None, "not twice");
+        let (mut broadcasts, mut sent) = (Broadcasts::default(), Sent::default());
+        assert_eq!(broadcasts.hold(), None, "nothing has left");
+        broadcasts.push(signal("1"));
+        broadcasts.settle(false, &mut sent);
+        assert_eq!(broadcasts.hold(), Some(Hold::Sent));
+        assert_eq!(broadcasts.hold(), None, "not twice");
         for text in ["2", "3"] {
-            outbox.push(decision(text));
-            outbox.settle(false, &mut sent);
+            broadcasts.push(decision(text));
+            broadcasts.settle(false, &mut sent);
         }
         assert_eq!(sent.to(3), ["1"]);
-        assert_eq!(outbox.rest(250, false), MOMENT_MS, "it may have come alone");
-        assert!(outbox.release(&mut sent));
+        assert_eq!(
+            broadcasts.rest(250, false),
+            MOMENT_MS,
+            "it may have come alone"
+        );
+        assert!(broadcasts.release(&mut sent));
         assert_eq!(sent.to(3), ["1", "[2,3]"]);
-        assert_eq!(outbox.rest(250, false), 250, "several came: more will");
-        assert!(!outbox.release(&mut sent), "nothing came");
-        outbox.push(signal("4"));
-        outbox.settle(false, &mut sent);
+        assert_eq!(broadcasts.rest(250, false), 250, "several came: more will");
+        assert!(!broadcasts.release(&mut sent), "nothing came");
+        broadcasts.push(signal("4"));
+        broadcasts.settle(false, &mut sent);
         assert_eq!(sent.to(3), ["1", "[2,3]", "4"]);
     }
 
     #[test]
     fn a_short_broadcast_delays_nothing() {
-        let (mut outbox, mut sent) = (Outbox::default(), Sent::default());
-        outbox.push(signal("1"));
-        outbox.settle(false, &mut sent);
-        assert_eq!(outbox.hold(), Some(Hold::Sent));
-        assert_eq!(outbox.rest(14, false), 0);
-        assert_eq!(outbox.rest(i64::MAX, true), MAX_HOLD_MS);
-        assert_eq!(outbox.rest(-5, false), 0, "the clock was set back");
+        let (mut broadcasts, mut sent) = (Broadcasts::default(), Sent::default());
+        broadcasts.push(signal("1"));
+        broadcasts.settle(false, &mut sent);
+        assert_eq!(broadcasts.hold(), Some(Hold::Sent));
+        assert_eq!(broadcasts.rest(14, false), 0);
+        assert_eq!(broadcasts.rest(i64::MAX, true), MAX_HOLD_MS);
+        assert_eq!(broadcasts.rest(-5, false), 0, "the clock was set back");
     }
 
     #[test]
     fn signals_of_a_run_wait_for_each_other_and_no_decision_for_them() {
-        let (mut outbox, mut sent) = (Outbox::default(), Sent::default());
-        outbox.push(signal("1"));
-        outbox.settle(true, &mut sent);
+        let (mut broadcasts, mut sent) = (Broadcasts::default(), Sent::default());
+        broadcasts.push(signal("1"));
+        broadcasts.settle(true, &mut sent);
         assert_eq!(sent.to(3), ["1"], "it is not known yet what that takes");
-        assert_eq!(outbox.hold(), Some(Hold::Sent));
-        assert_eq!(outbox.rest(40, true), 160);
-        assert!(!outbox.release(&mut sent));
+        assert_eq!(broadcasts.hold(), Some(Hold::Sent));
+        assert_eq!(broadcasts.rest(40, true), 160);
+        assert!(!broadcasts.release(&mut sent));
 
-        outbox.push(signal("2"));
-        outbox.settle(true, &mut sent);
+        broadcasts.push(signal("2"));
+        broadcasts.settle(true, &mut sent);
         assert_eq!(sent.to(3), ["1"]);
-        assert_eq!(outbox.hold(), Some(Hold::Wait(160)));
-        outbox.push(signal("3"));
-        outbox.settle(true, &mut sent);
-        outbox.push(decision("4"));
-        outbox.settle(true, &mut sent);
+        assert_eq!(broadcasts.hold(), Some(Hold::Wait(160)));
+        broadcasts.push(signal("3"));
+        broadcasts.settle(true, &mut sent);
+        broadcasts.push(decision("4"));
+        broadcasts.settle(true, &mut sent);
         assert_eq!(sent.to(3), ["1", "[2,3,4]"]);
 
-        outbox.push(signal("5"));
-        outbox.settle(true, &mut sent);
+        broadcasts.push(signal("5"));
+        broadcasts.settle(true, &mut sent);
         assert_eq!(sent.to(3).len(), 2, "the hold goes on");
-        assert!(outbox.release(&mut sent));
+        assert!(broadcasts.release(&mut sent));
         assert_eq!(sent.to(1), ["1", "2", "3", "4", "5"]);
     }
 
     #[test]
     fn a_closed_socket_gets_nothing_more() {
-        let (mut outbox, mut sent) = (Outbox::default(), Sent::default());
-        outbox.push(signal("1"));
-        outbox.push(signal("2"));
+        let (mut broadcasts, mut sent) = (Broadcasts::default(), Sent::default());
+        broadcasts.push(signal("1"));
+        broadcasts.push(signal("2"));
         for conn in [2, 3, 9] {
-            outbox.forget(ConnId(conn));
+            broadcasts.forget(ConnId(conn));
         }
-        assert!(outbox.holds_for(ConnId(1)) && !outbox.holds_for(ConnId(2)));
-        outbox.settle(false, &mut sent);
+        assert!(broadcasts.holds_for(ConnId(1)) && !broadcasts.holds_for(ConnId(2)));
+        broadcasts.settle(false, &mut sent);
         assert_eq!([sent.to(2).len(), sent.to(3).len()], [0, 0]);
         assert_eq!(sent.to(1), ["1", "2"]);
         assert_eq!(sent.to(4), ["[1,2]"]);
@@ -349,18 +353,18 @@ mod tests {
             wanted in prop::collection::vec(prop::collection::vec(any::<bool>(), 8), 0..250),
             forgotten in prop::option::of(0..8_u64),
         ) {
-            let (mut outbox, mut sent) = (Outbox::default(), Sent::default());
+            let (mut broadcasts, mut sent) = (Broadcasts::default(), Sent::default());
             for (n, wants) in wanted.iter().enumerate() {
                 let want = |conn: &u64| wants[usize::try_from(*conn).expect("small")];
                 let plain: Vec<u64> = (0..4).filter(want).collect();
                 let batching: Vec<u64> = (4..8).filter(want).collect();
                 let frame = Frame::from(n.to_string());
-                outbox.push(Publication::new(frame, ids(&plain), &ids(&batching), true));
+                broadcasts.push(Publication::new(frame, ids(&plain), &ids(&batching), true));
             }
             if let Some(conn) = forgotten {
-                outbox.forget(ConnId(conn));
+                broadcasts.forget(ConnId(conn));
             }
-            outbox.let_out(&mut sent);
+            broadcasts.let_out(&mut sent);
             for conn in 0..8_u64 {
                 let wants = |n: &usize| wanted[*n][usize::try_from(conn).expect("small")];
                 let mut expected: Vec<usize> = (0..wanted.len()).filter(wants).collect();
