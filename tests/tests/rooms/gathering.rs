@@ -67,7 +67,7 @@ fn what_comes_during_a_broadcast_is_one_frame() {
         > approve AAPL BUY alice
         AAPL:2021-02-25:1 BUY by alice at #2
         > deliver AAPL
-        [#2] v3
+        [#2] v2
         1 < #4 approval_notification AAPL:2021-02-25:1 BUY by alice
         2 < #4 approval_notification AAPL:2021-02-25:1 BUY by alice
         3 < #4 approval_notification AAPL:2021-02-25:1 BUY by alice
