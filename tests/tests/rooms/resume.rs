@@ -46,10 +46,10 @@ fn what_was_missed_comes_in_order() {
         1 < #4 new_signal A:3 BUY PENDING_REVIEW
         2 < #4 new_signal A:3 BUY PENDING_REVIEW
         3 < #4 new_signal A:3 BUY PENDING_REVIEW
-        4 < #4 new_signal A:3 BUY PENDING_REVIEW
-        5 < #4 new_signal A:3 BUY PENDING_REVIEW
         6 < #4 new_signal A:3 BUY PENDING_REVIEW
         7 < #4 new_signal A:3 BUY PENDING_REVIEW
+        4 < #4 new_signal A:3 BUY PENDING_REVIEW
+        5 < #4 new_signal A:3 BUY PENDING_REVIEW
         ",
     );
 }
