@@ -65,15 +65,17 @@ impl Millis {
 
 /// Parses exactly `YYYY-MM-DD`.
 pub fn parse_date(text: &str) -> Option<NaiveDate> {
-    let shaped = |(at, byte): (usize, u8)| match at {
-        4 | 7 => byte == b'-',
-        // chrono would take a sign or a space for a digit.
-        _ => byte.is_ascii_digit(),
-    };
-    if text.len() != 10 || !text.bytes().enumerate().all(shaped) {
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1] = text.as_bytes() else {
         return None;
-    }
-    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()
+    };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0_u32, |number, digit| {
+            let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
+            Some(10 * number + u32::from(digit))
+        })
+    };
+    let year = i32::try_from(number(&[*y0, *y1, *y2, *y3])?).ok()?;
+    NaiveDate::from_ymd_opt(year, number(&[*m0, *m1])?, number(&[*d0, *d1])?)
 }
 
 impl fmt::Display for Millis {

@@ -43,7 +43,8 @@ pub fn session(date: NaiveDate) -> Option<Session> {
     })
 }
 
-fn is_session(date: NaiveDate) -> bool {
+/// Whether the exchange is open on that day.
+pub fn is_session(date: NaiveDate) -> bool {
     let weekend = matches!(date.weekday(), Weekday::Sat | Weekday::Sun);
     !weekend && !holidays::is_holiday(date)
 }

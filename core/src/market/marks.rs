@@ -139,7 +139,7 @@ fn recent(bars: &[Bar]) -> Vec<(NaiveDate, f64)> {
         .iter()
         .rev()
         .filter(|bar| (1900..2200).contains(&bar.date.year()))
-        .filter(|bar| calendar::session(bar.date).is_some())
+        .filter(|bar| calendar::is_session(bar.date))
         .take(SESSIONS + YEAR)
         .map(|bar| (bar.date, bar.close))
         .collect();
@@ -165,18 +165,20 @@ fn level(held: &[(NaiveDate, f64)]) -> Level {
     let Some(year) = held.last_chunk::<YEAR>() else {
         return Level::Unknown;
     };
-    let closes = year.iter().map(|(_, close)| *close);
-    let lowest = closes.clone().fold(f64::INFINITY, f64::min);
-    let highest = closes.fold(f64::NEG_INFINITY, f64::max);
     let (_, close) = year[YEAR - 1];
-    if highest <= lowest {
-        Level::Between
-    } else if close >= highest {
-        Level::High
-    } else if close <= lowest {
-        Level::Low
-    } else {
-        Level::Between
+    let (mut higher, mut lower) = (false, false);
+    for (_, other) in year.iter().rev() {
+        higher |= *other > close;
+        lower |= *other < close;
+        if higher && lower {
+            return Level::Between;
+        }
+    }
+    match (higher, lower) {
+        (false, true) => Level::High,
+        (true, false) => Level::Low,
+        // They are all the same, or it was found above.
+        (false, false) | (true, true) => Level::Between,
     }
 }
 

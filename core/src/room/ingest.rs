@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Days, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate, TimeDelta, Weekday};
 
 use super::call::{BarCounts, BarRevision, Caller, Computed, Ingest, Ingested, Reply, RoomState};
 use super::record::Act;
@@ -305,12 +305,20 @@ fn same(a: &Bar, b: &Bar) -> bool {
 /// The earliest session between the first and the last bar that is not held and was not asked for
 /// in vain.
 fn missing(all: &[Bar], absent: &BTreeSet<NaiveDate>) -> Option<NaiveDate> {
-    let (first, last) = (all.first()?.date.max(HISTORY_START), all.last()?.date);
-    let mut held = all.iter().map(|bar| bar.date).peekable();
-    calendar::sessions(first, last).find(|session| {
-        while held.next_if(|date| date < session).is_some() {}
-        held.peek() != Some(session) && !absent.contains(session)
-    })
+    let mut next = all.first()?.date.max(HISTORY_START);
+    for Bar { date, .. } in all {
+        // Most bars follow the one before on the next day, or after the weekend.
+        let weekend = next.weekday() == Weekday::Sat && *date - next == TimeDelta::days(2);
+        if next < *date && !weekend {
+            let between = calendar::sessions(next, *date - Days::new(1));
+            let gap = { between }.find(|session| !absent.contains(session));
+            if gap.is_some() {
+                return gap;
+            }
+        }
+        next = next.max(*date + Days::new(1));
+    }
+    None
 }
 
 /// The sessions that were asked for and neither came nor are held, but for the newest ones, which
@@ -328,7 +336,34 @@ fn absent(ingest: &Ingest, held: &BTreeMap<NaiveDate, Bar>, now: Millis) -> Vec<
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// As the definition has it, session by session.
+        #[test]
+        fn a_gap_is_found_wherever_it_is(
+            start in -40..40_i64,
+            held in prop::collection::vec(prop::bool::weighted(0.9), 0..120),
+            excused in prop::collection::vec(prop::bool::weighted(0.2), 120),
+        ) {
+            let day = |n: usize| HISTORY_START + TimeDelta::days(start + n as i64);
+            let days = held.iter().enumerate().filter(|(_, held)| **held);
+            let days: Vec<NaiveDate> = days.map(|(n, _)| day(n)).collect();
+            let bar = |date: &NaiveDate| Bar {
+                date: *date, open: 1.0, high: 1.0, low: 1.0, close: 1.0, volume: 1.0,
+            };
+            let all: Vec<Bar> = days.iter().map(bar).collect();
+            let absent = excused.iter().enumerate().filter(|(_, absent)| **absent);
+            let absent: BTreeSet<NaiveDate> = absent.map(|(n, _)| day(n)).collect();
+            let defined = days.first().zip(days.last()).and_then(|(first, last)| {
+                calendar::sessions((*first).max(HISTORY_START), *last)
+                    .find(|session| !days.contains(session) && !absent.contains(session))
+            });
+            prop_assert_eq!(missing(&all, &absent), defined);
+        }
+    }
 
     #[test]
     fn adjustments_and_corrections_are_not_strange_and_another_symbol_is() {
