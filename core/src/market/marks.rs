@@ -113,6 +113,17 @@ impl Marks {
         Some(Self { end, marks })
     }
 
+    /// How many of the newest bars matter; none where all of them do.
+    pub fn reach(bars: &[Bar]) -> Option<usize> {
+        let mut matter = bars
+            .iter()
+            .rev()
+            .enumerate()
+            .filter(|(_, bar)| matters(bar));
+        let (oldest, _) = matter.nth(SESSIONS + YEAR - 1)?;
+        Some(oldest + 1)
+    }
+
     /// The last session.
     pub fn end(&self) -> NaiveDate {
         self.end
@@ -132,14 +143,18 @@ impl Marks {
     }
 }
 
-/// Date and close of the newest bars on sessions, ascending, as many as may matter. Those of other
-/// centuries are no bars of this market; leaving them out keeps dates within what can be counted.
+/// Whether it is a bar of a session. Those of other centuries are no bars of this market; leaving
+/// them out keeps dates within what can be counted.
+fn matters(bar: &Bar) -> bool {
+    (1900..2200).contains(&bar.date.year()) && calendar::is_session(bar.date)
+}
+
+/// Date and close of the newest bars on sessions, ascending, as many as may matter.
 fn recent(bars: &[Bar]) -> Vec<(NaiveDate, f64)> {
     let mut held: Vec<(NaiveDate, f64)> = bars
         .iter()
         .rev()
-        .filter(|bar| (1900..2200).contains(&bar.date.year()))
-        .filter(|bar| calendar::is_session(bar.date))
+        .filter(|bar| matters(bar))
         .take(SESSIONS + YEAR)
         .map(|bar| (bar.date, bar.close))
         .collect();

@@ -12,10 +12,10 @@ use chrono::{Datelike, Days, NaiveDate, TimeDelta, Weekday};
 
 use super::call::{BarCounts, BarRevision, Caller, Computed, Ingest, Ingested, Reply, RoomState};
 use super::record::Act;
-use super::symbol_room::{SymbolRoom, Turn, by_date};
+use super::symbol_room::{SymbolRoom, Turn};
 use crate::auth::Role;
 use crate::calendar::{self, HISTORY_START};
-use crate::signals::Bar;
+use crate::signals::{Bar, Past};
 use crate::store::{SqlError, bars, history};
 use crate::time::Millis;
 
@@ -52,7 +52,11 @@ impl SymbolRoom {
         turn: &mut Turn<'_>,
     ) -> Result<Reply, SqlError> {
         let now = turn.now;
-        let mut held = by_date(bars::between(None, None, turn.sql)?);
+        let oldest = ingest.bars.iter().map(|bar| bar.date).min();
+        let since = oldest.map_or(ingest.from, |oldest| oldest.min(ingest.from));
+        let (past, mut held) = self.held(since, turn.sql)?;
+        let first = past.map(|past| past.first);
+        let first = first.or_else(|| held.keys().next().copied());
         let provisional = self.history.provisional;
         let same_provider = self.history.provider == Some(ingest.provider);
         let settled = |date: &NaiveDate| provisional != Some(*date);
@@ -78,11 +82,11 @@ impl SymbolRoom {
             .iter()
             .find_map(|bar| Some((bar, held.get(&bar.date).filter(|it| settled(&it.date))?)));
         let ratio = overlap.map_or(1.0, |(new, old)| new.close / old.close);
-        let whole = held.keys().next().is_none_or(|first| ingest.from <= *first);
+        let whole = first.is_none_or(|first| ingest.from <= first);
         let tolerance = if same_provider { SAME } else { ALIKE };
         let adjusted = (ratio - 1.0).abs() > tolerance;
         if adjusted && !whole {
-            let first = held.keys().next().copied().unwrap_or(HISTORY_START);
+            let first = first.unwrap_or(HISTORY_START);
             return Ok(Reply::Ingested(Ingested {
                 refetch: Some(first.min(HISTORY_START)),
                 ..Ingested::default()
@@ -176,10 +180,10 @@ impl SymbolRoom {
         let touched = counts.accepted + counts.replaced > 0 || !withdrawn.is_empty();
         let stands = before == self.history && new_absent.is_empty();
         let computed = if touched || !stands || self.is_dirty() {
-            let all: Vec<Bar> = held.into_values().collect();
+            let recent: Vec<Bar> = held.into_values().collect();
             let mut absent = history::absent(turn.sql)?;
             absent.extend(new_absent);
-            (!all.is_empty()).then(|| self.publish_if_new(&all, &absent, turn))
+            (!recent.is_empty()).then(|| self.publish_if_new(past, &recent, &absent, turn))
         } else {
             Some(Computed::Unchanged)
         };
@@ -228,21 +232,23 @@ impl SymbolRoom {
     /// What the feed is to know of the bars held.
     pub(super) fn supplied(
         &self,
-        all: &[Bar],
+        past: Option<&Past>,
+        recent: &[Bar],
         absent: &BTreeSet<NaiveDate>,
         state: RoomState,
     ) -> RoomState {
-        let last = all.last().map(|bar| bar.date);
+        let first = past.map(|past| past.first);
+        let last = recent.last().map(|bar| bar.date);
         RoomState {
-            first_bar: all.first().map(|bar| bar.date),
+            first_bar: first.or_else(|| recent.first().map(|bar| bar.date)),
             last_bar: last,
             provisional: last.is_some() && last == self.history.provisional,
             filled: self
                 .history
                 .asked_from
                 .is_some_and(|from| from <= HISTORY_START),
-            missing: missing(all, absent),
-            marks: crate::market::marks::Marks::of(all),
+            missing: missing(past, recent, absent),
+            marks: crate::market::marks::Marks::of(recent),
             ..state
         }
     }
@@ -303,10 +309,13 @@ fn same(a: &Bar, b: &Bar) -> bool {
 }
 
 /// The earliest session between the first and the last bar that is not held and was not asked for
-/// in vain.
-fn missing(all: &[Bar], absent: &BTreeSet<NaiveDate>) -> Option<NaiveDate> {
-    let mut next = all.first()?.date.max(HISTORY_START);
-    for Bar { date, .. } in all {
+/// in vain; none is missing in the past.
+fn missing(past: Option<&Past>, recent: &[Bar], absent: &BTreeSet<NaiveDate>) -> Option<NaiveDate> {
+    let mut next = match past {
+        Some(past) => past.through + Days::new(1),
+        None => recent.first()?.date.max(HISTORY_START),
+    };
+    for Bar { date, .. } in recent {
         // Most bars follow the one before on the next day, or after the weekend.
         let weekend = next.weekday() == Weekday::Sat && *date - next == TimeDelta::days(2);
         if next < *date && !weekend {
@@ -361,7 +370,7 @@ mod tests {
                 calendar::sessions((*first).max(HISTORY_START), *last)
                     .find(|session| !days.contains(session) && !absent.contains(session))
             });
-            prop_assert_eq!(missing(&all, &absent), defined);
+            prop_assert_eq!(missing(None, &all, &absent), defined);
         }
     }
 

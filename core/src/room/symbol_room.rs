@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 
 use super::call::{
     Ack, BarCounts, Caller, Computed, Entry, EventKind, Page, Proposal, Push, Reject, Reply,
@@ -18,12 +18,13 @@ use super::name::RoomName;
 use super::record::{Act, Chain};
 use super::signal::{Approval, Signal, SignalId, Status, Verdict, judge};
 use super::{Failure, Published as PublishedEvent};
+use crate::market::marks::Marks;
 use crate::signals::bar::Bar;
-use crate::signals::{Evaluation, evaluate};
+use crate::signals::{self, AnchorWindow, Evaluation, Past, evaluate, evaluate_after};
 use crate::store::audit::Tip;
 use crate::store::history::{self, History};
 use crate::store::signals::Outbox;
-use crate::store::{Sql, SqlError, answers, bars, signals};
+use crate::store::{Sql, SqlError, answers, bars, signals as signal_store};
 use crate::symbol::Symbol;
 use crate::time::Millis;
 use crate::wire::limits::MAX_PUSH_ENTRIES;
@@ -32,6 +33,9 @@ use crate::wire::limits::MAX_PUSH_ENTRIES;
 const MIN_BACKOFF: i64 = 1_000;
 /// Longest wait before a delivery is tried again, milliseconds.
 const MAX_BACKOFF: i64 = 60_000;
+
+/// How many bars are read again for each new one before they are counted among the past.
+const MANY_BARS: usize = 256;
 
 /// What a symbol room holds in memory.
 #[derive(Debug)]
@@ -54,7 +58,7 @@ impl SymbolRoom {
 
     pub(super) fn restore(symbol: Symbol, sql: &dyn Sql) -> Result<Self, SqlError> {
         Ok(Self {
-            latest: signals::latest(&symbol, sql)?,
+            latest: signal_store::latest(&symbol, sql)?,
             outbox: Outbox::restore(sql)?,
             history: History::restore(sql)?,
             symbol,
@@ -78,11 +82,16 @@ impl SymbolRoom {
         turn: &mut Turn<'_>,
     ) -> Result<(BarCounts, Option<Box<Signal>>), SqlError> {
         let mut counts = BarCounts::default();
+        let mut past = None;
         let mut held = BTreeMap::new();
-        if compute {
-            held = by_date(bars::between(None, None, turn.sql)?);
-        } else if let (Some(first), Some(last)) = (fresh.first(), fresh.last()) {
-            held = by_date(bars::between(Some(first.date), Some(last.date), turn.sql)?);
+        if let (Some(first), Some(last)) = (fresh.first(), fresh.last()) {
+            if compute {
+                (past, held) = self.held(first.date, turn.sql)?;
+            } else {
+                held = by_date(bars::between(Some(first.date), Some(last.date), turn.sql)?);
+            }
+        } else if compute {
+            (past, held) = self.held(NaiveDate::MAX, turn.sql)?;
         }
         let mut changed = Vec::new();
         let mut confirmed = false;
@@ -106,6 +115,12 @@ impl SymbolRoom {
             turn.fx.write(self.history.save());
             confirmed = true;
         }
+        if let (Some(past), Some(oldest)) = (self.history.past, changed.first())
+            && oldest.date <= past.through
+        {
+            self.history.past = None;
+            turn.fx.write(self.history.save());
+        }
         // Ascending; a date that was held already is not beyond the newest.
         let last_bar = self
             .outbox
@@ -114,8 +129,8 @@ impl SymbolRoom {
             .max(changed.last().map(|bar| bar.date));
         let dirty = self.outbox.state.dirty || !changed.is_empty() || confirmed;
         if compute && dirty {
-            let all: Vec<Bar> = held.into_values().collect();
-            self.publish_if_new(&all, &history::absent(turn.sql)?, turn);
+            let recent: Vec<Bar> = held.into_values().collect();
+            self.publish_if_new(past, &recent, &history::absent(turn.sql)?, turn);
         } else if !changed.is_empty() || confirmed {
             let old = &self.outbox.state;
             let first = changed.first().map(|bar| bar.date);
@@ -159,30 +174,72 @@ impl SymbolRoom {
 
     /// Computes the signal of the bars held.
     pub(super) fn compute(&mut self, turn: &mut Turn<'_>) -> Result<Reply, Failure> {
-        let all = bars::between(None, None, turn.sql)?;
-        if all.is_empty() {
+        let (past, held) = self.held(NaiveDate::MAX, turn.sql)?;
+        if held.is_empty() {
             return Err(Reject::UnknownSymbol.into());
         }
+        let recent: Vec<Bar> = held.into_values().collect();
         let absent = history::absent(turn.sql)?;
-        Ok(Reply::Computed(self.publish_if_new(&all, &absent, turn)))
+        let computed = self.publish_if_new(past, &recent, &absent, turn);
+        Ok(Reply::Computed(computed))
     }
 
+    /// The bars held, or the newest of them and what is known of those before, where these are
+    /// older than all from `since` on.
+    pub(super) fn held(
+        &self,
+        since: NaiveDate,
+        sql: &dyn Sql,
+    ) -> Result<(Option<Past>, BTreeMap<NaiveDate, Bar>), SqlError> {
+        let past = self.history.past.filter(|past| past.through < since);
+        let from = past.map(|past| past.through + Days::new(1));
+        Ok((past, by_date(bars::between(from, None, sql)?)))
+    }
+
+    /// Keeps what is to be known of all but the newest bars, while nothing is `missing`.
+    fn remember(
+        &mut self,
+        past: Option<Past>,
+        recent: &[Bar],
+        missing: Option<NaiveDate>,
+        turn: &mut Turn<'_>,
+    ) {
+        let needed = Marks::reach(recent).map(|needed| needed.max(signals::RECENT));
+        let older = needed.and_then(|needed| recent.len().checked_sub(needed));
+        let past = match (past, older) {
+            (None, Some(older @ 1..)) if missing.is_none() => {
+                Past::of(&recent[..older], &AnchorWindow::default())
+            }
+            (Some(past), Some(older @ MANY_BARS..)) if missing.is_none() => {
+                Some(past.with(&recent[..older]))
+            }
+            (past, _) => past,
+        };
+        if self.history.past != past {
+            self.history.past = past;
+            turn.fx.write(self.history.save());
+        }
+    }
+
+    /// Computes the signal of the bars held: `recent` ones, ascending, after `past`.
     pub(super) fn publish_if_new(
         &mut self,
-        all: &[Bar],
+        past: Option<Past>,
+        recent: &[Bar],
         absent: &BTreeSet<NaiveDate>,
         turn: &mut Turn<'_>,
     ) -> Computed {
-        let evaluation = evaluate(all);
+        let evaluation = evaluate_after(past.as_ref(), recent, &AnchorWindow::default());
         let state = RoomState {
             dirty: false,
             trusts: trusts(&evaluation),
             ..self.outbox.state.clone()
         };
-        let state = self.supplied(all, absent, state);
+        let state = self.supplied(past.as_ref(), recent, absent, state);
+        self.remember(past, recent, state.missing, turn);
         let provisional = state.provisional;
         self.owe_state(state, turn);
-        let (Some(content), Some(last)) = (evaluation.published(), all.last()) else {
+        let (Some(content), Some(last)) = (evaluation.published(), recent.last()) else {
             return Computed::InsufficientHistory;
         };
         let Verdict::New {
@@ -194,7 +251,7 @@ impl SymbolRoom {
         };
         if let Some(old) = self.latest.as_ref().filter(|_| supersedes) {
             turn.fx
-                .write(signals::set_status(&old.id, Status::Superseded));
+                .write(signal_store::set_status(&old.id, Status::Superseded));
         }
         let signal = Signal {
             id: SignalId::new(&self.symbol, last.date, revision),
@@ -207,7 +264,7 @@ impl SymbolRoom {
             content,
             approval: None,
         };
-        turn.fx.write(signals::insert(&signal));
+        turn.fx.write(signal_store::insert(&signal));
         let view = json(&signal.view(turn.now));
         self.publish(EventKind::NewSignal, &view, &view, turn);
         self.latest = Some(signal);
@@ -277,8 +334,8 @@ impl SymbolRoom {
         current.status = Status::approved(proposal.status);
         current.approval = Some(approval.clone());
         turn.fx
-            .write(signals::set_status(&current.id, current.status));
-        turn.fx.write(signals::insert_approval(&approval));
+            .write(signal_store::set_status(&current.id, current.status));
+        turn.fx.write(signal_store::insert_approval(&approval));
         let view = json(&current.view(turn.now));
         self.publish(
             EventKind::ApprovalNotification,

@@ -9,6 +9,7 @@ pub mod city;
 pub mod fear_greed;
 pub mod market_flow;
 pub mod parse;
+pub mod past;
 pub mod published;
 pub mod trust;
 pub mod unslug;
@@ -18,9 +19,13 @@ pub use city::{CityMood, desk};
 pub use fear_greed::{Component, FearGreed, Gap, Label};
 pub use market_flow::MarketFlow;
 pub use parse::{ParseError, Parsed, Rejected, parse_csv, parse_json};
+pub use past::Past;
 pub use published::{Explain, Factor, Missing, Published, Recommendation};
 pub use trust::{Suggestion, UnknownSuggestion};
 pub use unslug::{Anchor, AnchorWindow, Band, Insufficient, Unslug};
+
+/// How many of the newest bars the engines look at one by one.
+pub const RECENT: usize = fear_greed::WINDOW;
 
 /// Everything that is computed from a symbol's bars, at its last one.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,9 +67,14 @@ pub fn evaluate(bars: &[Bar]) -> Evaluation {
 
 /// Evaluates bars that ascend by date, each date once, against the crisis in `window`.
 pub fn evaluate_with(bars: &[Bar], window: &AnchorWindow) -> Evaluation {
-    let unslug = unslug::unslug(bars, window);
-    let fear = fear_greed::fear_greed(bars);
-    let market_flow = market_flow::market_flow(bars);
+    evaluate_after(None, bars, window)
+}
+
+/// Evaluates the bars after `past`, at least [`RECENT`] if there is one: as all bars would be.
+pub fn evaluate_after(past: Option<&Past>, recent: &[Bar], window: &AnchorWindow) -> Evaluation {
+    let unslug = unslug::unslug(past, recent, window);
+    let fear = fear_greed::fear_greed(recent);
+    let market_flow = market_flow::market_flow(recent);
     let scores = unslug
         .ok()
         .zip(fear.score)

@@ -4,7 +4,9 @@
 //! risen from its low since; `base` + the hits' bonus, clamped to 0..1, is the score.
 
 use super::bar::Bar;
+use super::past::Past;
 use chrono::{Datelike, Days, NaiveDate, Weekday};
+use serde::{Deserialize, Serialize};
 
 const MIN_BARS: usize = 20;
 const HIT_BARS: usize = 30;
@@ -53,12 +55,33 @@ impl AnchorWindow {
 }
 
 /// A price and the session it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Anchor {
     /// The session.
     pub date: NaiveDate,
     /// The price, in the symbol's currency.
     pub value: f64,
+}
+
+impl Anchor {
+    /// The bar's high if that is larger; of equals the earlier stays.
+    pub(super) fn max(self, bar: &Bar) -> Self {
+        if bar.high > self.value {
+            Self {
+                date: bar.date,
+                value: bar.high,
+            }
+        } else {
+            self
+        }
+    }
+}
+
+/// The crisis low, and the largest high from its bar on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Swing {
+    pub(super) low: Anchor,
+    pub(super) high: Anchor,
 }
 
 /// Where the last close lies between the crisis low (0 %) and the high since (100 %).
@@ -150,32 +173,23 @@ fn bonus(hits: u32) -> f64 {
     (BONUS_PER_HIT * f64::from(hits)).min(MAX_BONUS)
 }
 
-/// Computes the unslug score of bars that ascend by date.
+/// Computes the unslug score at the last of `recent`, which ascend by date and come after `past`;
+/// at least 30 where there is one.
 ///
 /// # Errors
 /// The first reason why there is none, in the order of [`Insufficient`].
-pub fn unslug(bars: &[Bar], window: &AnchorWindow) -> Result<Unslug, Insufficient> {
-    let [first, .., last] = bars else {
+pub fn unslug(
+    past: Option<&Past>,
+    recent: &[Bar],
+    window: &AnchorWindow,
+) -> Result<Unslug, Insufficient> {
+    let [.., last] = recent else {
         return Err(Insufficient::FewerThan20Bars);
     };
-    if bars.len() < MIN_BARS {
-        return Err(Insufficient::FewerThan20Bars);
-    }
-    if last.date < window.from {
-        return Err(Insufficient::AnchorWindowNotReached);
-    }
-    if first.date > window.first_session() {
-        return Err(Insufficient::AnchorWindowNotCovered);
-    }
-    let lowest = lowest_between(bars, window.from, window.to)
-        .or_else(|| lowest_between(bars, window.fallback_from, window.fallback_to))
-        .ok_or(Insufficient::AnchorWindowNotCovered)?;
-    let since = &bars[lowest..];
-    let low = Anchor {
-        date: since[0].date,
-        value: since[0].low,
+    let Swing { low, high } = match past {
+        Some(past) => past.swing(recent),
+        None => swing(recent, window)?,
     };
-    let high = highest(since);
     if high.value <= low.value {
         return Err(Insufficient::HighNotAboveLow);
     }
@@ -208,7 +222,7 @@ pub fn unslug(bars: &[Bar], window: &AnchorWindow) -> Result<Unslug, Insufficien
         Band::Above38_2 => 0.4,
     };
 
-    let recent = &bars[bars.len().saturating_sub(HIT_BARS)..];
+    let recent = &recent[recent.len().saturating_sub(HIT_BARS)..];
     let mut hits = 0;
     let mut first_hit = None;
     for bar in recent
@@ -241,16 +255,33 @@ fn lowest_between(bars: &[Bar], from: NaiveDate, to: NaiveDate) -> Option<usize>
     (start..end).min_by(|&a, &b| bars[a].low.total_cmp(&bars[b].low))
 }
 
-/// The largest high, the earliest of equals; `bars` is not empty.
-fn highest(bars: &[Bar]) -> Anchor {
-    let mut best = &bars[0];
-    for bar in bars {
-        if bar.high > best.high {
-            best = bar;
-        }
+/// The crisis low and the high since, of bars that ascend by date.
+pub(super) fn swing(bars: &[Bar], window: &AnchorWindow) -> Result<Swing, Insufficient> {
+    let [first, .., last] = bars else {
+        return Err(Insufficient::FewerThan20Bars);
+    };
+    if bars.len() < MIN_BARS {
+        return Err(Insufficient::FewerThan20Bars);
     }
-    Anchor {
-        date: best.date,
-        value: best.high,
+    if last.date < window.from {
+        return Err(Insufficient::AnchorWindowNotReached);
     }
+    if first.date > window.first_session() {
+        return Err(Insufficient::AnchorWindowNotCovered);
+    }
+    let lowest = lowest_between(bars, window.from, window.to)
+        .or_else(|| lowest_between(bars, window.fallback_from, window.fallback_to))
+        .ok_or(Insufficient::AnchorWindowNotCovered)?;
+    let bar = &bars[lowest];
+    let first = Anchor {
+        date: bar.date,
+        value: bar.high,
+    };
+    Ok(Swing {
+        low: Anchor {
+            date: bar.date,
+            value: bar.low,
+        },
+        high: bars[lowest..].iter().fold(first, Anchor::max),
+    })
 }

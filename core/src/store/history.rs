@@ -9,10 +9,11 @@ use super::{Columns, Sql, SqlError, Statement};
 use crate::market::provider::Provider;
 use crate::room::call::{BarRevision, Page, Slice};
 use crate::room::log::json;
+use crate::signals::Past;
 use crate::time::parse_date;
 
 /// Where the bars came from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct History {
     /// Who had them last; none when all were sent.
     pub provider: Option<Provider>,
@@ -20,6 +21,8 @@ pub struct History {
     pub asked_from: Option<NaiveDate>,
     /// The one bar that was fetched before its session had ended.
     pub provisional: Option<NaiveDate>,
+    /// What is known of the bars before the newest ones, where none of them is missing.
+    pub past: Option<Past>,
 }
 
 impl History {
@@ -28,7 +31,10 @@ impl History {
     /// # Errors
     /// [`SqlError`] from the database.
     pub fn restore(sql: &dyn Sql) -> Result<Self, SqlError> {
-        let rows = sql.query("SELECT provider, asked_from, provisional FROM history", &[])?;
+        let rows = sql.query(
+            "SELECT provider, asked_from, provisional, past FROM history",
+            &[],
+        )?;
         let Some(row) = rows.first() else {
             return Ok(Self::default());
         };
@@ -36,18 +42,33 @@ impl History {
             provider: maybe_parsed(row, 0, "a provider")?,
             asked_from: maybe_date(row, 1)?,
             provisional: maybe_date(row, 2)?,
+            past: match row.is_null(3) {
+                true => None,
+                false => {
+                    Some(
+                        serde_json::from_str(row.text(3)?).map_err(|_| SqlError::Decode {
+                            column: 3,
+                            expected: "a past",
+                        })?,
+                    )
+                }
+            },
         })
     }
 
     /// Stores it.
     pub fn save(&self) -> Statement {
         Statement::new(
-            "INSERT OR REPLACE INTO history (id, provider, asked_from, provisional) \
-             VALUES (1, ?, ?, ?)",
+            "INSERT OR REPLACE INTO history (id, provider, asked_from, provisional, past) \
+             VALUES (1, ?, ?, ?, ?)",
             vec![
                 self.provider.map(Provider::as_str).into(),
                 self.asked_from.map(|date| date.to_string()).into(),
                 self.provisional.map(|date| date.to_string()).into(),
+                self.past
+                    .as_ref()
+                    .map(|past| json(past).get().to_owned())
+                    .into(),
             ],
         )
     }

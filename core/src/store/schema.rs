@@ -41,7 +41,11 @@ const SYMBOL: &[Step] = &[
     &[REVOCATIONS],
     SYMBOL_6,
     SYMBOL_7,
+    SYMBOL_8,
 ];
+
+// What a new bar is evaluated with, beside the newest ones.
+const SYMBOL_8: Step = &["ALTER TABLE history ADD COLUMN past TEXT"];
 
 const SYMBOL_7: Step = &[
     // Who had the bars last, since which date they were asked for, and the one bar that was fetched

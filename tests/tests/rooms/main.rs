@@ -5,6 +5,7 @@ mod audit;
 mod commands;
 mod feed;
 mod gathering;
+mod incremental;
 mod ingest;
 mod lifecycle;
 mod limits;
