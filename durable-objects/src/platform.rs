@@ -3,6 +3,8 @@
 //! A panic in a Durable Object ends the whole instance, so everything here returns an error
 //! instead. The externs name the JavaScript API as it is documented.
 
+use std::time::Duration;
+
 use js_sys::{Array, Date};
 use signalroom_core::time::Millis;
 use wasm_bindgen::prelude::{JsCast, JsValue, wasm_bindgen};
@@ -44,6 +46,12 @@ extern "C" {
 /// The platform's clock.
 pub fn now() -> Millis {
     Millis(i64::try_from(worker::Date::now().as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The same clock for durations. Deployed, it stands still while code computes and moves on at I/O.
+/// <https://developers.cloudflare.com/workers/runtime-apis/performance/>
+pub fn ticks() -> Duration {
+    Duration::from_millis(u64::try_from(now().0).unwrap_or_default())
 }
 
 /// Runs `body` in one synchronous transaction: an error of `body` rolls every write back.

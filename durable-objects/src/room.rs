@@ -134,12 +134,13 @@ impl Object {
         self.close_silent().await?;
         self.arm().await?;
         if let Some(patience) = patience {
+            let since = platform::ticks();
             let delivery = std::pin::pin!(self.deliver());
-            if let Either::Left((delivered, _)) = select(delivery, Delay::from(patience)).await
-                && let Some(ack) = delivered?
-            {
-                reply.settle(&ack);
-            }
+            let ack = match select(delivery, Delay::from(patience)).await {
+                Either::Left((delivered, _)) => delivered?,
+                Either::Right(_) => None,
+            };
+            reply.settle(ack.as_ref(), platform::ticks().saturating_sub(since));
         }
         Ok(Ok(reply))
     }

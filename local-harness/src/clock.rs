@@ -1,5 +1,6 @@
 //! The one place where the harness reads clocks. Everything else is handed a time.
 
+use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use signalroom_core::time::Millis;
@@ -15,6 +16,12 @@ pub fn now() -> Millis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let millis = since.unwrap_or_default().as_millis();
     Millis(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+/// The monotonic moment as a time since one that stays the same.
+pub(crate) fn ticks() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(|| in_(Duration::ZERO));
+    START.elapsed()
 }
 
 /// The monotonic moment that is `at` by the time of day; now, if that has passed.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, header};
-use signalroom_core::api;
+use signalroom_core::api::{self, Timing};
 use signalroom_core::auth::{Claims, Role};
 use signalroom_core::signals::Bar;
 use signalroom_core::symbol::Symbol;
@@ -120,7 +120,9 @@ async fn put(symbol: &Symbol, csv: String, shared: &Arc<Shared>) -> Result<(), S
         local: true,
     };
     let next = api::begin(&shared.config, request, now);
-    match drive(next, &shared.registry, Upload::Memory(csv.into_bytes())).await {
+    let upload = Upload::Memory(csv.into_bytes());
+    let timing = Timing::start(clock::ticks());
+    match drive(next, &shared.registry, upload, timing).await {
         Outcome::Reply(reply) if reply.status < 300 => Ok(()),
         Outcome::Reply(reply) => Err(reply.body),
         Outcome::Upgrade { .. } | Outcome::Static | Outcome::Abandoned(_) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use signalroom_core::api::{FAN_OUT, Job, Line, Next, Response, Step};
+use signalroom_core::api::{FAN_OUT, Job, Line, Next, Replies, Response, Step, Timing};
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::socket::Hello;
 
@@ -32,11 +32,18 @@ pub(crate) enum Outcome {
     Abandoned(Unread),
 }
 
-/// Goes on until there is an outcome. `upload` is the request's body.
-pub(crate) async fn drive(mut next: Next, registry: &Arc<Registry>, mut upload: Upload) -> Outcome {
+/// Goes on until there is an outcome. `upload` is the request's body, `timing` runs since the
+/// request is looked at.
+pub(crate) async fn drive(
+    mut next: Next,
+    registry: &Arc<Registry>,
+    mut upload: Upload,
+    mut timing: Timing,
+) -> Outcome {
     loop {
+        timing.enter(&next, clock::ticks());
         next = match next {
-            Next::Reply(response) => return Outcome::Reply(response),
+            Next::Reply(response) => return Outcome::Reply(timing.seal(response)),
             Next::Static => return Outcome::Static,
             Next::Upgrade {
                 room,
@@ -66,7 +73,8 @@ pub(crate) async fn drive(mut next: Next, registry: &Arc<Registry>, mut upload: 
                     let registry = Arc::clone(registry);
                     async move { registry.call(&room, call).await }
                 });
-                let replies = stream::iter(asked).buffered(FAN_OUT).collect().await;
+                let replies: Replies = stream::iter(asked).buffered(FAN_OUT).collect().await;
+                timing.heard(&replies);
                 then(replies, clock::now())
             }
             Next::Work { jobs, then } => {

@@ -17,8 +17,8 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use signalroom_core::api;
 use signalroom_core::api::problem::{Problem, Slug};
+use signalroom_core::api::{self, Timing};
 use signalroom_core::config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -203,13 +203,14 @@ async fn answer(
         secure: false,
         local: peer.ip().is_loopback(),
     };
+    let timing = Timing::start(clock::ticks());
     let next = api::begin(&shared.config, asked, clock::now());
     let upload = Upload::Wire {
         incoming,
         expects: head.headers.contains_key(header::EXPECT),
         limits: shared.limits,
     };
-    match drive::drive(next, &shared.registry, upload).await {
+    match drive::drive(next, &shared.registry, upload, timing).await {
         Outcome::Reply(reply) => response(reply),
         Outcome::Static => {
             let path = head.uri.path();

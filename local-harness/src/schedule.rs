@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use signalroom_core::api;
+use signalroom_core::api::{self, Timing};
 use signalroom_core::cron::Cron;
 use signalroom_core::room::call::RunReport;
 use signalroom_core::time::Millis;
@@ -45,7 +45,13 @@ async fn fire(mut timetable: Timetable, shared: &Shared) {
 pub(crate) async fn scheduled(cron: &str, shared: &Shared) {
     let upload = Upload::Memory(Vec::new());
     let next = api::run(&shared.config, cron, &random::hex::<8>(), clock::now());
-    let outcome = drive(next, &shared.registry, upload).await;
+    let outcome = drive(
+        next,
+        &shared.registry,
+        upload,
+        Timing::start(clock::ticks()),
+    )
+    .await;
     match outcome {
         Outcome::Reply(reply) if reply.status < 400 => tell(cron, &reply.body),
         Outcome::Reply(reply) => tracing::warn!(cron, problem = reply.body, "run"),

@@ -8,10 +8,10 @@ mod limit;
 
 use futures_util::StreamExt;
 use futures_util::stream;
-use signalroom_core::api::{self, FAN_OUT, Job, Line, Next, Step};
+use signalroom_core::api::{self, FAN_OUT, Job, Line, Next, Replies, Step, Timing};
 use signalroom_core::config::Config;
 use signalroom_core::room::call::RunReport;
-use signalroom_durable_objects::platform::now;
+use signalroom_durable_objects::platform::{now, ticks};
 use signalroom_durable_objects::{ask, config, dev, fetch::fetch as fetch_elsewhere, keys};
 use worker::{
     Context, Env, Error, Headers, Request, Response, Result, ScheduleContext, ScheduledEvent,
@@ -30,8 +30,9 @@ async fn fetch(mut request: Request, env: Env, _context: Context) -> Result<Resp
     if let Some(response) = dev::forward(&mut request, &env).await? {
         return Ok(response);
     }
+    let timing = Timing::start(ticks());
     let next = api::begin(&config, head(&request)?, now());
-    drive(&env, &config, next, Some(request)).await
+    drive(&env, &config, next, Some(request), timing).await
 }
 
 /// A cron trigger fired.
@@ -43,7 +44,7 @@ async fn scheduled(event: ScheduledEvent, env: Env, _context: ScheduleContext) {
         Err(error) => return console_error!("cron {cron}: {error}"),
     };
     let run = api::run(&config, &cron, &ask::fresh_id(), now());
-    match drive(&env, &config, run, None).await {
+    match drive(&env, &config, run, None, Timing::start(ticks())).await {
         Ok(mut response) => {
             let body = response.text().await.unwrap_or_default();
             // A line that is JSON is taken apart by Workers Logs.
@@ -64,10 +65,12 @@ async fn drive(
     config: &Config,
     mut next: Next,
     mut request: Option<Request>,
+    mut timing: Timing,
 ) -> Result<Response> {
     loop {
+        timing.enter(&next, ticks());
         next = match next {
-            Next::Reply(response) => return render(response),
+            Next::Reply(response) => return render(timing.seal(response)),
             Next::Keys { token, then } => {
                 keys::see_to(&config.verifier, &token).await;
                 then(now())
@@ -76,7 +79,8 @@ async fn drive(
             Next::Limit { key, then } => then(limit::take(env, key).await, now()),
             Next::Call { calls, then } => {
                 let asked = calls.iter().map(|(room, call)| ask::ask(env, room, call));
-                let replies = stream::iter(asked).buffered(FAN_OUT).collect().await;
+                let replies: Replies = stream::iter(asked).buffered(FAN_OUT).collect().await;
+                timing.heard(&replies);
                 then(replies, now())
             }
             Next::Work { jobs, then } => {

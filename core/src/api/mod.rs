@@ -22,6 +22,7 @@ mod runs;
 mod sockets;
 mod symbols;
 mod tickets;
+mod timing;
 mod writes;
 
 use std::sync::Arc;
@@ -43,6 +44,7 @@ use origin::{Origin, Reader};
 use params::Params;
 use problem::{Problem, Slug};
 use routes::{Action, Found, Route};
+pub use timing::Timing;
 
 /// A request, without its body.
 #[derive(Debug)]

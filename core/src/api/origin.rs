@@ -112,7 +112,10 @@ pub fn open_to(next: Next, reader: Reader) -> Next {
             }
             if let Origin::Allowed(origin) = reader.origin {
                 add("access-control-allow-origin", &origin);
-                add("access-control-expose-headers", "etag, link, retry-after");
+                add(
+                    "access-control-expose-headers",
+                    "etag, link, retry-after, server-timing",
+                );
             }
             Next::Reply(response)
         }

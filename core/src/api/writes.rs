@@ -129,6 +129,7 @@ pub(super) fn approve(asked: Asked) -> Result<Next, Problem> {
                         approval,
                         room,
                         feed,
+                        ..
                     } = reply
                     else {
                         return Err(mixed_up());

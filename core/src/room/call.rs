@@ -494,6 +494,9 @@ pub enum Reply {
         room: Position,
         /// The feed's position, when it was reached in time.
         feed: Option<Position>,
+        /// How long the answer waited for the feed, microseconds, if it did.
+        #[serde(default)]
+        waited: Option<u64>,
     },
     /// To `Approvals`.
     Approvals(Slice<Box<RawValue>>),
@@ -568,9 +571,17 @@ pub enum Reply {
 }
 
 impl Reply {
-    /// Fills in what the room could only learn from its downstream, once that has acknowledged.
-    pub fn settle(&mut self, ack: &Ack) {
-        if let Self::Approved { room, feed, .. } = self
+    /// Fills in what the room could only learn from its downstream: what that acknowledged, if it
+    /// did, and how long the answer waited for it.
+    pub fn settle(&mut self, ack: Option<&Ack>, took: Duration) {
+        let Self::Approved {
+            room, feed, waited, ..
+        } = self
+        else {
+            return;
+        };
+        *waited = Some(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        if let Some(ack) = ack
             && ack.seq >= room.seq
         {
             *feed = Some(ack.position.clone());

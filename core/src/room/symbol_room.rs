@@ -302,6 +302,7 @@ impl SymbolRoom {
                 approval: held.approval,
                 room: held.room,
                 feed: None,
+                waited: None,
             });
         }
         let Some(current) = &mut self.latest else {
@@ -354,6 +355,7 @@ impl SymbolRoom {
             approval,
             room,
             feed: None,
+            waited: None,
         })
     }
 

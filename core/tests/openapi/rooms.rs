@@ -310,6 +310,7 @@ pub(crate) fn reply(call: &Call, mood: Mood, feed: bool) -> Result<Reply, CallEr
             approval: approval(),
             room: position(),
             feed: (!absent).then(position),
+            waited: None,
         },
         Call::Approvals { .. } => Reply::Approvals(slice(vec![raw(&approval())], mood)),
         Call::Signals { .. } | Call::Top { .. } => Reply::Signals(slice(views(), mood)),

@@ -2375,6 +2375,8 @@ export interface operations {
             /** @description The decision is recorded. */
             200: {
                 headers: {
+                    /** @description Where the time went, milliseconds: `auth`, `body`, `room` (decision and commit), `feed` (until the feed had it), and the `total` of the four. */
+                    "Server-Timing"?: string;
                     [name: string]: unknown;
                 };
                 content: {

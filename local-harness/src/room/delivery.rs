@@ -44,6 +44,8 @@ pub(super) async fn arrival(delivery: &mut Option<Delivery>) -> Option<Ack> {
 pub(super) struct Waiting {
     pub(super) reply: Reply,
     pub(super) answer: oneshot::Sender<Answer>,
+    /// Since when it waits.
+    pub(super) since: Instant,
     /// When it has waited long enough.
     pub(super) until: Instant,
     /// The first delivery that carries its events.
@@ -53,9 +55,7 @@ pub(super) struct Waiting {
 impl Waiting {
     /// Answers, with what the downstream said if it said something.
     pub(super) fn finish(mut self, ack: Option<&Ack>) {
-        if let Some(ack) = ack {
-            self.reply.settle(ack);
-        }
+        self.reply.settle(ack, self.since.elapsed());
         // The caller may have gone away.
         let _ = self.answer.send(Ok(self.reply));
     }

@@ -139,11 +139,11 @@ impl Task {
         };
         match (outcome, patience) {
             (Ok(reply), Some(patience)) if self.delivery.is_some() => {
-                let until = clock::in_(patience);
                 self.waiting.push(Waiting {
                     reply,
                     answer,
-                    until,
+                    since: clock::in_(Duration::ZERO),
+                    until: clock::in_(patience),
                     carrier,
                 });
             }

@@ -41,6 +41,7 @@ pub(super) fn cases() -> Vec<Case> {
             retried,
         ),
         Case::shared("approve/a note is kept as plain text", plain),
+        Case::shared("approve/Server-Timing says where the time went", timing),
     ]
 }
 
@@ -357,4 +358,47 @@ async fn plain(ctx: Ctx) -> Result<()> {
     let note = format!("{}{}", "\u{202E}".repeat(10), "e\u{301}".repeat(2000));
     let answer = post(&ctx, "ann", &symbol, json!({"status": "BUY", "note": note})).await?;
     check::text(&answer.ok()?["approval"], "note", &"é".repeat(2000))
+}
+
+/// The metrics of a `Server-Timing` header, in milliseconds.
+fn metrics(reply: &Reply) -> Result<Vec<(String, f64)>> {
+    let header = reply.header("server-timing");
+    let metric = |metric: &str| {
+        let (name, duration) = metric.trim().split_once(";dur=")?;
+        Some((name.to_owned(), duration.parse().ok()?))
+    };
+    let metrics: Option<Vec<_>> = header.split(',').map(metric).collect();
+    metrics.with_context(|| format!("expected name;dur=number, …, got {header:?}"))
+}
+
+async fn timing(ctx: Ctx) -> Result<()> {
+    let (symbol, _) = pending(&ctx, "A", Shape::Buy).await?;
+    let ann = ctx.user("ann");
+    for (times, names) in [
+        (1, &["auth", "body", "room", "feed", "total"][..]),
+        // Refused, it is owed to nobody.
+        (2, &["auth", "body", "room", "total"]),
+    ] {
+        let metrics = metrics(&approve(&ctx, &ann, &symbol, "BUY").await?)?;
+        let got: Vec<_> = metrics.iter().map(|(name, _)| name.as_str()).collect();
+        ensure!(got == names, "expected {names:?} the {times}., got {got:?}");
+        let parts = metrics.split_last().context("a total")?;
+        let sum: f64 = parts.1.iter().map(|(_, took)| took).sum();
+        ensure!(
+            metrics.iter().all(|(_, took)| *took >= 0.0) && (parts.0.1 - sum).abs() <= 2.0,
+            "expected the total of its parts, got {metrics:?}"
+        );
+    }
+    // Nobody is told of what they may not do, nor of what is no decision.
+    let viewer = ctx.rest_as(&ann, Role::Viewer)?;
+    let path = format!("/api/v1/signals/{symbol}");
+    for reply in [
+        viewer
+            .post(&format!("{path}/approve"), &json!({"status": "BUY"}))
+            .await?,
+        viewer.get(&path).await?,
+    ] {
+        check::equal("Server-Timing", &reply.header("server-timing"), &"")?;
+    }
+    Ok(())
 }
