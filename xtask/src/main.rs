@@ -29,7 +29,8 @@ usage: cargo xtask <command>
   build [--release|--dev]  wasm, page and .dev.vars: what wrangler's [build] runs
   check-deploy             dry-run a deployment of every environment and check its bindings
   test [part...]           everything, or the named parts (a prefix such as `conformance` will do)
-  bench [NAME]             what the product promises about speed, measured; `page` in a browser
+  bench [NAME...] [--quick] [--rounds N]
+                           what the product promises about speed, measured; `page` in a browser
   screens                  take the pictures in docs/screens anew
   simulate [--seeds N] [--from S] | --seed N
                            rooms, feed, clients and cron under every fault; one seed step by step
@@ -49,22 +50,28 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the benchmarks on the release build; only one can be named.
-fn bench(names: &[&str]) -> Result<()> {
-    setup::run()?;
-    build::run(Profile::Wasm)?;
-    if names == ["page"] || names.is_empty() {
-        page::bench()?;
-    }
-    if names == ["page"] {
-        return Ok(());
+/// Runs the benchmarks on the release build; `args` are names, of which `page` is run here, and
+/// options of the others.
+fn bench(args: &[&str]) -> Result<()> {
+    let help = args.iter().any(|arg| matches!(*arg, "-h" | "--help"));
+    let names = args.iter().filter(|arg| !arg.starts_with('-'));
+    let page = args.contains(&"page") || names.count() == 0;
+    if !help {
+        setup::run()?;
+        build::run(Profile::Wasm)?;
+        if page {
+            page::bench()?;
+        }
+        if args == ["page"] {
+            return Ok(());
+        }
     }
     let runner = ["run", "--quiet", "--release", "-p", "signalroom-tests"];
     shell::run(
         shell::cargo()
             .args(runner)
             .args(["--bin", "bench", "--"])
-            .args(names),
+            .args(args.iter().filter(|arg| **arg != "page")),
     )
 }
 
@@ -91,7 +98,7 @@ fn run(args: &[&str]) -> Result<ExitCode> {
                 bail!("{}", broken.join("\n"));
             }
         }
-        ["bench", names @ ..] => bench(names)?,
+        ["bench", args @ ..] => bench(args)?,
         ["screens"] => {
             setup::run()?;
             assets::write()?;

@@ -10,7 +10,7 @@ const LONGEST_CONTROL: u64 = 125;
 
 /// A text to be found in payloads.
 #[derive(Debug, Clone)]
-pub struct Needle(Finder<'static>);
+pub struct Needle(Box<Finder<'static>>);
 
 impl Needle {
     /// A text of 1 to 32 bytes.
@@ -19,7 +19,7 @@ impl Needle {
     /// When it is empty or longer.
     pub fn new(text: &str) -> Self {
         assert!((1..=LONGEST).contains(&text.len()), "1 to 32 bytes");
-        Self(Finder::new(text.as_bytes()).into_owned())
+        Self(Box::new(Finder::new(text.as_bytes()).into_owned()))
     }
 
     fn len(&self) -> usize {

@@ -1,0 +1,91 @@
+//! `bench`: times what the product promises about speed, on the release build and on workerd.
+//!
+//! Timings belong here, never in a test. Every figure is a median; run it on a quiet machine. A
+//! file each for the benchmarks; what they found goes to `benchmarks/NAME.json`.
+
+mod fetch;
+mod import;
+mod results;
+mod resume;
+mod scores;
+mod setting;
+
+use std::future::Future;
+
+use anyhow::{Context, Result};
+use clap::{Parser, ValueEnum};
+use signalroom_tests::target::harness;
+use tokio::runtime::Builder;
+
+use results::Results;
+use setting::Effort;
+
+/// Signalroom's benchmarks.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Which; all of them without any.
+    #[arg(value_enum)]
+    names: Vec<Name>,
+    /// Repetitions that medians are taken of, in place of each benchmark's own number.
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// A first look: few rounds and little load.
+    #[arg(long)]
+    quick: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// All scores of one symbol, native and in workerd.
+    Scores,
+    /// 80 symbols of 1,440 bars over REST, their first run, and a start with that data.
+    Import,
+    /// 80 symbols from a provider on this machine to the last of 50 clients, and 1,000 symbols.
+    Fetch,
+    /// 1,000 clients that each missed 500 events, all back at once.
+    Resume,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let effort = Effort {
+        rounds: arguments.rounds,
+        quick: arguments.quick,
+    };
+    harness::release();
+    for &name in Name::value_variants() {
+        if arguments.names.is_empty() || arguments.names.contains(&name) {
+            measure(name, effort)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs one of them and keeps what it found.
+fn measure(name: Name, effort: Effort) -> Result<()> {
+    let value = name.to_possible_value().context("a benchmark's name")?;
+    let mut command = format!("cargo xtask bench {}", value.get_name());
+    if effort.quick {
+        command += " --quick";
+    }
+    if let Some(rounds) = effort.rounds {
+        command += &format!(" --rounds {rounds}");
+    }
+    println!("{command}");
+    let mut results = Results::new(value.get_name(), command)?;
+    let found = &mut results;
+    match name {
+        Name::Scores => on_all_cores(scores::run(effort, found)),
+        Name::Import => on_all_cores(import::run(effort, found)),
+        Name::Fetch => on_all_cores(fetch::run(effort, found)),
+        Name::Resume => on_all_cores(resume::run(effort, found)),
+    }?;
+    println!("{}", results.write()?.display());
+    Ok(())
+}
+
+/// Runs what needs no core to itself.
+fn on_all_cores(benchmark: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(benchmark)
+}
