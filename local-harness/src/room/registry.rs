@@ -19,7 +19,8 @@ use signalroom_core::room::name::RoomName;
 use signalroom_core::room::socket::{ConnId, Hello};
 use tokio::sync::{mpsc, oneshot};
 
-use super::table::{Heartbeat, Line};
+use super::table::Heartbeat;
+use super::writer::Writers;
 use super::{Hibernate, MAILBOX, task};
 use crate::phase::{Phase, Phases};
 
@@ -38,7 +39,6 @@ pub(super) enum Message {
     Connected {
         conn: ConnId,
         hello: Box<Hello>,
-        line: Line,
     },
     /// A socket said something, or is gone.
     Socket(Event),
@@ -79,6 +79,8 @@ pub(crate) struct Registry {
     rooms: Mutex<HashMap<RoomName, Arc<Handle>>>,
     /// How many sockets are open, in all rooms.
     pub(super) sockets: Arc<AtomicUsize>,
+    /// Who writes to them.
+    pub(super) writers: Writers,
     /// Cloned into every task: when all clones are gone, all tasks are.
     alive: mpsc::Sender<()>,
 }
@@ -88,12 +90,15 @@ impl Registry {
     pub(crate) fn new(settings: Settings, phases: Phases) -> (Arc<Self>, mpsc::Receiver<()>) {
         let (alive, gone) = mpsc::channel(1);
         let rooms = Mutex::default();
+        let sockets = Arc::default();
+        let writers = Writers::start(&phases, &sockets);
         (
             Arc::new(Self {
                 settings,
                 phases,
                 rooms,
-                sockets: Arc::default(),
+                sockets,
+                writers,
                 alive,
             }),
             gone,

@@ -1,40 +1,39 @@
-//! One socket's task: carries frames between a WebSocket and its room.
+//! One socket's task: carries what a client says to its room, and says goodbye.
 //!
-//! It answers the bare `ping` itself, so that a heartbeat wakes no room, and gives up on a reader
-//! that does not read.
+//! It answers the bare `ping` itself, so that a heartbeat wakes no room. What the room says is
+//! written by a writer that has many sockets (see [`super::writer`]); the socket gets its writing
+//! side back to close in order.
 
+use std::io::{self, ErrorKind, Read, Write};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use rustix::net::Shutdown;
 use signalroom_core::auth::Verifier;
 use signalroom_core::room::Event;
 use signalroom_core::room::name::RoomName;
 use signalroom_core::room::socket::{ConnId, Hello};
 use signalroom_core::wire::close::Close;
 use signalroom_core::wire::{client, limits};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Notify, mpsc};
-use tokio::time::{sleep, sleep_until, timeout};
-use tokio_tungstenite::WebSocketStream;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::coop::consume_budget;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message as WsMessage, Utf8Bytes};
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocket, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message as WsMessage};
 
+use super::backlog::Backlog;
 use super::registry::{Handle, Message, Registry};
-use super::table::{Line, Outgoing, QUEUE};
+use super::writer::{Released, Writers};
+use crate::pace::Paced;
 use crate::phase::{Phase, Phases};
 use crate::{clock, keys, random};
-
-/// Over how long the sockets of a stopping server are closed at most; requests and goodbyes fit
-/// into the rest of half a minute.
-pub(crate) const DRAIN_WINDOW: Duration = Duration::from_secs(25);
-/// What each open socket adds to that time.
-const DRAIN_PER_SOCKET: Duration = Duration::from_millis(1);
 
 /// After so much silence the room is told.
 const SILENCE: Duration = Duration::from_millis(limits::SILENCE_MS as u64);
@@ -42,7 +41,10 @@ const SILENCE: Duration = Duration::from_millis(limits::SILENCE_MS as u64);
 /// What the library takes in at all; between this and the protocol's limit the room closes.
 const MAX_TAKEN: usize = 4 * limits::MAX_MESSAGE_BYTES;
 
-/// How long a peer may take to answer a close.
+/// What is read at a time. Clients say little, and every socket has one of these.
+const READ: usize = 512;
+
+/// How long a peer may take to answer a close, or to take in any of what comes before it.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What came of a request for a socket.
@@ -53,17 +55,14 @@ pub(crate) struct Accepted {
     pub(crate) hello: Box<Hello>,
 }
 
-type Stream = WebSocketStream<TokioIo<Upgraded>>;
-
 /// Why a socket's task ends.
 enum End {
     /// The connection is gone, or has to go without a word.
     Gone,
-    /// We close, of the task's own accord; the room is to be told.
-    Close(Close),
-    /// The room wanted it closed, and has forgotten it.
-    Dismissed(Close),
-    /// The client does not keep to RFC 6455 (section 7.1.7); the room is to be told.
+    /// It is no longer written to.
+    Released(Released),
+    /// We close, of the task's own accord: the client does not keep to RFC 6455 (section 7.1.7) or
+    /// to the protocol's limits.
     Failed(CloseFrame),
     /// The client closed; it is owed the answer that the library has ready, and nothing else.
     Left,
@@ -71,66 +70,61 @@ enum End {
 
 /// Serves a socket from the upgrade to its end.
 pub(crate) async fn serve(io: Upgraded, accepted: Accepted, registry: Arc<Registry>) {
-    let mut config = WebSocketConfig::default();
-    config.max_message_size = Some(MAX_TAKEN);
-    config.max_frame_size = Some(MAX_TAKEN);
-    let io = TokioIo::new(io);
-    let stream = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-    let (sender, frames) = mpsc::channel(QUEUE);
-    let cut = Arc::new(Notify::new());
-    let line = Line {
-        frames: sender,
-        cut: Arc::clone(&cut),
+    // It was served over this kind of stream.
+    let Ok(parts) = io.downcast::<TokioIo<Paced>>() else {
+        tracing::error!("an upgraded connection is not what was accepted");
+        return;
     };
+    let stream = Arc::new(parts.io.into_inner().into_inner());
     let conn = ConnId(random::number());
+    let _counted = Counted::new(&registry.sockets);
+    let writers = registry.writers.clone();
     let phases = registry.phases.clone();
     let verifier = Arc::clone(registry.verifier());
-    let counted = Counted::new(&registry.sockets);
-    let mut socket = Socket {
-        stream,
-        frames,
-        cut,
-        phases,
-        verifier,
-        conn,
-        counted,
-    };
-
     let handle = registry.handle(&accepted.room);
     // Whoever holds the registry holds the data folder: not while saying goodbye.
     drop(registry);
+    let mut socket = Socket {
+        wire: wire(Arc::clone(&stream), &parts.read_buf),
+        stream: Arc::clone(&stream),
+        conn,
+    };
     let Some(handle) = handle else {
-        return socket.close(Close::Restarting).await;
+        let last = Some(frame(Close::Restarting));
+        return socket.goodbye(Backlog::default(), last, phases).await;
+    };
+    let mut line = Line {
+        released: writers.add(conn, stream),
+        writers,
+        verifier,
     };
     let connected = Message::Connected {
         conn,
         hello: accepted.hello,
-        line,
     };
-    if handle.mailbox.send(connected).await.is_err() {
-        return socket.close(Close::Restarting).await;
+    let end = match handle.mailbox.send(connected).await {
+        Ok(()) => socket.carry(&mut line, &handle).await,
+        Err(_) => End::Failed(frame(Close::Restarting)),
+    };
+    // Whom the room dismissed it has forgotten. It fails when the room is gone, and its sockets
+    // with it.
+    if !matches!(end, End::Released(Released::Dismissed(..))) {
+        tell(&handle, Event::Closed { conn }).await;
     }
-    match socket.carry(&handle).await {
-        End::Gone => tell(&handle, Event::Closed { conn }).await,
-        End::Close(close) => {
-            tell(&handle, Event::Closed { conn }).await;
-            drop(handle);
-            socket.close(close).await;
+    drop(handle);
+    let (rest, last) = match end {
+        End::Gone => {
+            // The connection ends when nobody has it any more.
+            line.take_back(conn).await;
+            (None, None)
         }
-        End::Dismissed(close) => {
-            drop(handle);
-            socket.close(close).await;
-        }
-        End::Failed(frame) => {
-            tell(&handle, Event::Closed { conn }).await;
-            drop(handle);
-            socket.goodbye(Some(frame)).await;
-        }
-        End::Left => {
-            tell(&handle, Event::Closed { conn }).await;
-            drop(handle);
-            socket.goodbye(None).await;
-        }
+        End::Released(released) => released.rest(),
+        End::Failed(frame) => (line.take_back(conn).await, Some(frame)),
+        End::Left => (line.take_back(conn).await, None),
+    };
+    drop(line);
+    if let Some(rest) = rest {
+        socket.goodbye(rest, last, phases).await;
     }
 }
 
@@ -143,7 +137,7 @@ fn failed(error: &Error) -> End {
         })
     };
     match error {
-        Error::Capacity(_) => End::Close(Close::TooBig),
+        Error::Capacity(_) => End::Failed(frame(Close::TooBig)),
         Error::Utf8(_) => broken(CloseCode::Invalid, "text is UTF-8"),
         Error::Protocol(
             ProtocolError::ResetWithoutClosingHandshake | ProtocolError::ReceivedAfterClosing,
@@ -153,19 +147,16 @@ fn failed(error: &Error) -> End {
     }
 }
 
+fn frame(close: Close) -> CloseFrame {
+    CloseFrame {
+        code: close.code().into(),
+        reason: close.reason().into(),
+    }
+}
+
 /// Tells the room. It fails only when the room is gone, and its sockets with it.
 async fn tell(handle: &Handle, event: Event) {
     let _ = handle.mailbox.send(Message::Socket(event)).await;
-}
-
-struct Socket {
-    stream: Stream,
-    frames: mpsc::Receiver<Outgoing>,
-    cut: Arc<Notify>,
-    phases: Phases,
-    verifier: Arc<Verifier>,
-    conn: ConnId,
-    counted: Counted,
 }
 
 /// One of the open sockets, as long as it lives.
@@ -184,192 +175,206 @@ impl Drop for Counted {
     }
 }
 
-/// When a socket closes after the server began to drain: spread by its id over a time that grows
-/// with the number of sockets, so that they do not all come back at once.
-fn drain_wait(conn: ConnId, open: usize) -> Duration {
-    let window = DRAIN_PER_SOCKET.saturating_mul(u32::try_from(open).unwrap_or(u32::MAX));
-    let share = u32::try_from(conn.0 % 1000).unwrap_or_default();
-    window.min(DRAIN_WINDOW) / 1000 * share
+/// What a socket needs until it says goodbye.
+struct Line {
+    writers: Writers,
+    released: oneshot::Receiver<Released>,
+    verifier: Arc<Verifier>,
+}
+
+impl Line {
+    /// The writing side, with the rest of a frame that has begun; none when the connection broke.
+    async fn take_back(&mut self, conn: ConnId) -> Option<Backlog> {
+        self.writers.take_back(conn);
+        let released = (&mut self.released).await.ok()?;
+        let (rest, _) = released.rest();
+        // The room may have closed it meanwhile, which is too late.
+        rest.map(Backlog::cut)
+    }
+}
+
+impl Released {
+    /// What is left to write, if the connection takes anything, and the close that follows it.
+    fn rest(self) -> (Option<Backlog>, Option<CloseFrame>) {
+        match self {
+            Self::Dismissed(close, rest) | Self::GivenUp(close, rest) => {
+                (Some(rest), Some(frame(close)))
+            }
+            Self::Returned(rest) => (Some(rest), None),
+            Self::Broken => (None, None),
+        }
+    }
+}
+
+/// The library's view of a connection: reads what is there, collects what it wants to say.
+struct Wire {
+    stream: Arc<TcpStream>,
+    said: Vec<u8>,
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.try_read(buffer)
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.said.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn wire(stream: Arc<TcpStream>, read: &[u8]) -> WebSocket<Wire> {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ)
+        .write_buffer_size(0)
+        .max_message_size(Some(MAX_TAKEN))
+        .max_frame_size(Some(MAX_TAKEN));
+    let said = Vec::new();
+    WebSocket::from_partially_read(
+        Wire { stream, said },
+        read.to_vec(),
+        Role::Server,
+        Some(config),
+    )
+}
+
+struct Socket {
+    wire: WebSocket<Wire>,
+    stream: Arc<TcpStream>,
+    conn: ConnId,
 }
 
 impl Socket {
-    async fn carry(&mut self, handle: &Handle) -> End {
+    async fn carry(&mut self, line: &mut Line, handle: &Handle) -> End {
         let conn = self.conn;
-        let (mut phases, mut stopped) = (self.phases.clone(), self.phases.clone());
-        let mut leaves = None;
         let mut last_heard = clock::in_(Duration::ZERO);
+        let mut silence = pin!(sleep(SILENCE));
         loop {
             let heard = tokio::select! {
-                () = phases.reached(Phase::Draining), if leaves.is_none() => {
-                    let open = self.counted.0.load(Ordering::Relaxed);
-                    leaves = Some(clock::in_(drain_wait(conn, open)));
-                    continue;
+                biased;
+                released = &mut line.released => {
+                    // An error means that the server has stopped.
+                    return released.map_or(End::Gone, End::Released);
                 }
-                () = sleep_until(leaves.unwrap_or(last_heard)), if leaves.is_some() => {
-                    return End::Close(Close::Restarting);
-                }
-                () = stopped.reached(Phase::Stopped) => return End::Gone,
-                () = self.cut.notified() => return End::Close(Close::SlowReader),
-                () = sleep_until(last_heard + SILENCE) => {
-                    tell(handle, Event::Silent { conn }).await;
-                    last_heard = clock::in_(Duration::ZERO);
-                    continue;
-                }
-                outgoing = self.frames.recv() => {
-                    if let Some(end) = self.write(outgoing).await {
-                        return end;
+                () = &mut silence => {
+                    // It is only set anew here, not at every word.
+                    if last_heard + SILENCE <= clock::in_(Duration::ZERO) {
+                        tell(handle, Event::Silent { conn }).await;
+                        last_heard = clock::in_(Duration::ZERO);
                     }
+                    silence.as_mut().reset(last_heard + SILENCE);
                     continue;
                 }
-                heard = self.stream.next() => heard,
+                heard = self.hear(Some(&line.writers)) => heard,
             };
             last_heard = clock::in_(Duration::ZERO);
             match heard {
-                Some(Ok(WsMessage::Text(text))) => {
+                Ok(WsMessage::Text(text)) => {
                     let heartbeat = handle.heartbeat.get().filter(|_| text == limits::PING);
                     if let Some(pong) = heartbeat {
-                        if let Some(end) = self.answer(pong).await {
-                            return end;
-                        }
+                        // The room hands frames over before it counts them in the heartbeat, so
+                        // nothing that the answer counts comes after it.
+                        line.writers.write(conn, pong);
                     } else {
                         if let Some(token) = client::token(&text) {
-                            keys::see_to(&self.verifier, &token).await;
+                            keys::see_to(&line.verifier, &token).await;
                         }
-                        tell(
-                            handle,
-                            Event::Text {
-                                conn,
-                                text: text.as_str().to_owned(),
-                            },
-                        )
-                        .await;
+                        let text = text.as_str().to_owned();
+                        tell(handle, Event::Text { conn, text }).await;
                     }
                 }
-                Some(Ok(WsMessage::Binary(bytes))) => {
-                    tell(
-                        handle,
-                        Event::Binary {
-                            conn,
-                            bytes: bytes.len(),
-                        },
-                    )
-                    .await;
+                Ok(WsMessage::Binary(bytes)) => {
+                    let bytes = bytes.len();
+                    tell(handle, Event::Binary { conn, bytes }).await;
                 }
-                Some(Ok(WsMessage::Close(_))) => return End::Left,
+                Ok(WsMessage::Close(_)) => return End::Left,
                 // The library answers pings.
-                Some(Ok(WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Frame(_))) => {}
-                Some(Err(error)) => return failed(&error),
-                None => return End::Gone,
+                Ok(WsMessage::Ping(_) | WsMessage::Pong(_) | WsMessage::Frame(_)) => {}
+                Err(error) => return failed(&error),
             }
+            // Who asks more than can be answered waits for the answers.
+            line.writers.caught_up().await;
         }
     }
 
-    /// Writes what was queued, and whatever else is queued by then.
-    async fn write(&mut self, first: Option<Outgoing>) -> Option<End> {
-        let mut next = first;
+    /// The next message. What the library answers by itself is written by `writers`, if it is to
+    /// be written yet.
+    async fn hear(&mut self, writers: Option<&Writers>) -> Result<WsMessage, Error> {
         loop {
-            match next {
-                // The room is gone.
-                None => return Some(End::Dismissed(Close::Restarting)),
-                Some(Outgoing::Close(close)) => return Some(End::Dismissed(close)),
-                Some(Outgoing::Text(text)) => {
-                    if let Some(end) = self.feed(text).await {
-                        return Some(end);
-                    }
-                }
-                Some(Outgoing::Burst(texts)) => {
-                    for text in texts {
-                        if let Some(end) = self.feed(text).await {
-                            return Some(end);
-                        }
-                    }
+            // A client that never stops talking is not alone here.
+            consume_budget().await;
+            let read = self.wire.read();
+            if let Some(writers) = writers {
+                let said = std::mem::take(&mut self.wire.get_mut().said);
+                if !said.is_empty() {
+                    writers.write(self.conn, said.into());
                 }
             }
-            match self.frames.try_recv() {
-                Ok(outgoing) => next = Some(outgoing),
-                Err(_) => return self.flush().await,
+            match read {
+                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                    self.stream.readable().await?;
+                }
+                read => return read,
             }
         }
     }
 
-    /// Answers a bare ping. The room queues frames before it counts them in the heartbeat: with
-    /// the queue written first, nothing that the answer counts comes after it.
-    async fn answer(&mut self, pong: Utf8Bytes) -> Option<End> {
-        while let Ok(outgoing) = self.frames.try_recv() {
-            if let Some(end) = self.write(Some(outgoing)).await {
-                return Some(end);
-            }
-        }
-        match self.feed(pong).await {
-            None => self.flush().await,
-            end => end,
-        }
-    }
-
-    async fn feed(&mut self, text: Utf8Bytes) -> Option<End> {
-        let Self {
-            stream,
-            cut,
-            phases,
-            ..
-        } = self;
-        unless_cut(stream.feed(WsMessage::Text(text)), cut, phases).await
-    }
-
-    async fn flush(&mut self) -> Option<End> {
-        let Self {
-            stream,
-            cut,
-            phases,
-            ..
-        } = self;
-        unless_cut(stream.flush(), cut, phases).await
-    }
-
-    async fn close(self, close: Close) {
-        let frame = CloseFrame {
-            code: close.code().into(),
-            reason: close.reason().into(),
-        };
-        self.goodbye(Some(frame)).await;
-    }
-
-    /// Closes in order: our close or our answer to the peer's, the peer's answer, and nothing left
-    /// unread, since that would make the kernel discard the close on its way. The connection ends
-    /// on our side first (RFC 6455 section 7.1.1): a client waits for that.
-    async fn goodbye(mut self, frame: Option<CloseFrame>) {
+    /// Closes in order: what is left to write, our close or our answer to the peer's, the peer's
+    /// answer, and nothing left unread, since that would make the kernel discard the close on its
+    /// way. The connection ends on our side first (RFC 6455 section 7.1.1): a client waits for
+    /// that.
+    async fn goodbye(mut self, rest: Backlog, frame: Option<CloseFrame>, mut phases: Phases) {
         let goodbye = async {
-            if frame.is_some() {
-                self.stream.close(frame).await?;
-            }
-            while let Some(Ok(_)) = self.stream.next().await {}
-            self.stream.get_mut().shutdown().await?;
-            let mut rest = [0; 1024];
-            while self.stream.get_mut().read(&mut rest).await? > 0 {}
-            Ok::<(), Error>(())
+            self.last_words(rest, frame).await?;
+            timeout(GOODBYE, self.hear_out()).await?
         };
         // A peer that is gone or does not answer has heard all it will hear.
         tokio::select! {
-            _ = timeout(GOODBYE, goodbye) => {}
-            () = self.phases.reached(Phase::Stopped) => {}
+            _ = goodbye => {}
+            () = phases.reached(Phase::Stopped) => {}
         }
     }
-}
 
-/// Writes to a peer that may not be reading.
-async fn unless_cut(
-    write: impl Future<Output = Result<(), Error>>,
-    cut: &Notify,
-    phases: &mut Phases,
-) -> Option<End> {
-    // A stopping server waits for a reader no longer than for a goodbye.
-    let drained = async {
-        phases.reached(Phase::Draining).await;
-        sleep(GOODBYE).await;
-    };
-    tokio::select! {
-        written = write => written.is_err().then_some(End::Gone),
-        () = cut.notified() => Some(End::Close(Close::SlowReader)),
-        () = drained => Some(End::Close(Close::Restarting)),
+    async fn last_words(
+        &mut self,
+        mut rest: Backlog,
+        frame: Option<CloseFrame>,
+    ) -> io::Result<()> {
+        // Neither fails but for saying that this is the end.
+        let _ = match frame {
+            frame @ Some(_) => self.wire.close(frame),
+            None => self.wire.read().map(drop),
+        };
+        let said = std::mem::take(&mut self.wire.get_mut().said);
+        rest.push(said.into(), 1, 0);
+        loop {
+            match rest.write(|parts| self.stream.try_write_vectored(parts)) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    timeout(GOODBYE, self.stream.writable()).await??;
+                }
+                written => return written,
+            }
+        }
+    }
+
+    async fn hear_out(&mut self) -> io::Result<()> {
+        while self.hear(None).await.is_ok() {}
+        rustix::net::shutdown(&*self.stream, Shutdown::Write)?;
+        let mut rest = [0; 512];
+        loop {
+            match self.stream.try_read(&mut rest) {
+                Ok(0) => return Ok(()),
+                Ok(_) => consume_budget().await,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.stream.readable().await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 }

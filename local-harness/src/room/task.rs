@@ -64,7 +64,7 @@ impl Task {
         mailbox: mpsc::Receiver<Message>,
         heartbeat: Heartbeat,
     ) -> Self {
-        let table = Table::new(heartbeat.clone());
+        let table = Table::new(heartbeat.clone(), registry.writers.clone());
         Self {
             name,
             registry,
@@ -83,6 +83,8 @@ impl Task {
     pub(super) async fn run(mut self) {
         let mut phases = self.registry.phases.clone();
         loop {
+            // What happens next would only wait with the rest.
+            self.seat.table.caught_up().await;
             let wake = self.next_wake();
             tokio::select! {
                 () = phases.reached(Phase::Stopped) => break,
@@ -104,8 +106,8 @@ impl Task {
     async fn on_message(&mut self, message: Message) {
         match message {
             Message::Call { call, answer } => self.on_call(*call, answer).await,
-            Message::Connected { conn, hello, line } => {
-                self.seat.table.insert(conn, line);
+            Message::Connected { conn, hello } => {
+                self.seat.table.insert(conn);
                 let connected = self.on_event(Event::Connected { conn, hello }).await;
                 if !connected {
                     // A socket without a welcome would wait for ever: it comes back.
@@ -348,7 +350,7 @@ impl Task {
     fn empty_seat(&self) -> Seat {
         Seat {
             host: None,
-            table: Table::new(self.heartbeat.clone()),
+            table: Table::new(self.heartbeat.clone(), self.registry.writers.clone()),
         }
     }
 }
