@@ -4,11 +4,10 @@
 
 use std::env;
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Result, bail, ensure};
 
-use crate::shell;
+use crate::{apt, shell};
 
 /// What Chromium is called where it is installed.
 const NAMES: [&str; 4] = [
@@ -42,16 +41,10 @@ pub(crate) fn ready() -> Result<PathBuf> {
         return Ok(found);
     }
     eprintln!("setup: a Chromium for the browser tests");
-    if let Some(mut apt) = apt() {
-        // A fresh system knows no packages yet. What fails here is tried by playwright.
-        let installed = shell::run(apt().args(["update", "-q"]))
-            .and_then(|()| shell::run(apt().args(["install", "-y", "-q", "chromium"])));
-        if let Err(error) = installed {
-            eprintln!("setup: {error:#}");
-        }
-        if let Some(found) = find()? {
-            return Ok(found);
-        }
+    // What fails here is tried by playwright.
+    apt::install("chromium");
+    if let Some(found) = find()? {
+        return Ok(found);
     }
     let playwright = ["--no-install", "playwright-core", "install", "chromium"];
     if let Err(error) = shell::run(shell::command("npx").args(playwright)) {
@@ -77,21 +70,4 @@ fn playwrights() -> Option<PathBuf> {
     let mut node = shell::command(shell::root().join("node_modules/.bin/node"));
     let answer = shell::ask(node.args(["-e", question]))?;
     Some(PathBuf::from(answer)).filter(|program| program.is_file())
-}
-
-/// How `apt-get` is started here, if it may be: as root, or by `sudo` without a question.
-fn apt() -> Option<impl FnMut() -> Command> {
-    shell::ask(shell::command("apt-get").arg("--version"))?;
-    let root = shell::ask(shell::command("id").arg("-u"))? == "0";
-    if !root {
-        shell::ask(shell::command("sudo").args(["-n", "true"]))?;
-    }
-    Some(move || {
-        let mut command = shell::command(if root { "env" } else { "sudo" });
-        if !root {
-            command.args(["-n", "env"]);
-        }
-        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
-        command
-    })
 }

@@ -3,9 +3,11 @@
 //! Decides nothing about the product. Every command can be run again at any time: what is already
 //! done is not done twice.
 
+mod apt;
 mod assets;
 mod browser;
 mod build;
+mod counts;
 mod deploy;
 mod fuzz;
 mod page;
@@ -31,6 +33,7 @@ usage: cargo xtask <command>
   test [part...]           everything, or the named parts (a prefix such as `conformance` will do)
   bench [NAME...] [--quick] [--rounds N]
                            what the product promises about speed, measured; `page` in a browser
+  counts [--write]         instructions of the hot paths against those on record, or a new record
   screens                  take the pictures in docs/screens anew
   simulate [--seeds N] [--from S] | --seed N
                            rooms, feed, clients and cron under every fault; one seed step by step
@@ -99,6 +102,8 @@ fn run(args: &[&str]) -> Result<ExitCode> {
             }
         }
         ["bench", args @ ..] => bench(args)?,
+        ["counts"] => return Ok(counts::check()?.code()),
+        ["counts", "--write"] => counts::write()?,
         ["screens"] => {
             setup::run()?;
             assets::write()?;

@@ -30,7 +30,8 @@ pub(crate) fn market_provider() -> Result<PathBuf> {
     binary("signalroom-tests", "market-provider", "dev")
 }
 
-fn binary(package: &str, name: &str, profile: &str) -> Result<PathBuf> {
+/// Builds a binary with a cargo profile; where it is.
+pub(crate) fn binary(package: &str, name: &str, profile: &str) -> Result<PathBuf> {
     let what = ["-p", package, "--bin", name];
     let mut build = shell::cargo();
     build.args(["build", "--quiet", "--profile", profile]);

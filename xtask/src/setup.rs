@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use signalroom_page_build::{Project, Step};
 
 use crate::wasm::{self, Compiler};
-use crate::{browser, shell};
+use crate::{browser, counts, shell};
 
 /// The Worker's bundler; goes with the `worker` crate of the same version.
 const WORKER_BUILD: &str = "0.8.7";
@@ -33,6 +33,10 @@ pub(crate) struct Ready {
 pub(crate) fn run() -> Result<()> {
     let ready = ready()?;
     let browser = browser::ready()?;
+    // Where there is no Valgrind all else can be done.
+    if let Err(error) = counts::ready() {
+        eprintln!("setup: {error:#}");
+    }
     println!(
         "setup: complete; wasm by {}, tests in {}",
         ready.compiler.name(),

@@ -19,7 +19,7 @@ struct Forbidden {
     names: &'static [&'static str],
 }
 
-const FORBIDDEN: [Forbidden; 5] = [
+const FORBIDDEN: [Forbidden; 6] = [
     Forbidden {
         package: "signalroom-core",
         deeply: true,
@@ -47,6 +47,11 @@ const FORBIDDEN: [Forbidden; 5] = [
         package: "signalroom-harness",
         deeply: true,
         names: &["worker", "wasm-bindgen"],
+    },
+    Forbidden {
+        package: "signalroom-counts",
+        deeply: true,
+        names: &["worker", "tokio"],
     },
     Forbidden {
         package: "signalroom-tests",
