@@ -254,7 +254,7 @@ async fn product(ctx: Ctx) -> Result<()> {
     // The log is the server's, or there was nothing to find.
     let sign = match ctx.kind() {
         Kind::Workerd => "/api/v1/signals",
-        Kind::Harness | Kind::Inproc => "listening on http://",
+        Kind::Harness | Kind::Inproc | Kind::Plain => "listening on http://",
     };
     ensure!(log.contains(sign), "expected {sign} in the log");
     Ok(())

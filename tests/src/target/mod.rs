@@ -2,6 +2,7 @@
 
 pub mod harness;
 pub mod inproc;
+pub mod plain;
 pub mod process;
 pub mod workerd;
 
@@ -19,10 +20,13 @@ pub enum Kind {
     Harness,
     /// The Worker on real workerd, by `wrangler dev`.
     Workerd,
+    /// The Worker on plain `workerd serve`, without its page: for benchmarks.
+    #[value(skip)]
+    Plain,
 }
 
 impl Kind {
-    /// All of them.
+    /// Those that have to behave alike.
     pub const ALL: [Self; 3] = [Self::Inproc, Self::Harness, Self::Workerd];
 }
 
@@ -52,6 +56,8 @@ pub enum Server {
     Harness(process::Running),
     /// Wrangler and workerd.
     Workerd(process::Running),
+    /// Workerd alone.
+    Plain(process::Running),
 }
 
 impl Server {
@@ -61,6 +67,7 @@ impl Server {
             Kind::Inproc => Self::Inproc(inproc::start(start).await?),
             Kind::Harness => Self::Harness(harness::start(start).await?),
             Kind::Workerd => Self::Workerd(workerd::start(start).await?),
+            Kind::Plain => Self::Plain(plain::Script::ours()?.start(start).await?),
         })
     }
 
@@ -68,7 +75,7 @@ impl Server {
     pub fn url(&self) -> &str {
         match self {
             Self::Inproc(running) => running.url(),
-            Self::Harness(running) | Self::Workerd(running) => running.url(),
+            Self::Harness(running) | Self::Workerd(running) | Self::Plain(running) => running.url(),
         }
     }
 
@@ -89,15 +96,15 @@ impl Server {
                 }
                 Ok(())
             }
-            Self::Workerd(running) => running.stop(how).await.map(|_| ()),
+            Self::Workerd(running) | Self::Plain(running) => running.stop(how).await.map(|_| ()),
         }
     }
 
-    /// The most memory that the native binary had at once, bytes; none of other targets, and where
-    /// the system does not tell.
+    /// The most memory that the native binary or a plain workerd had at once, bytes; none of other
+    /// targets, and where the system does not tell.
     pub fn peak_memory(&self) -> Option<u64> {
         match self {
-            Self::Harness(running) => running.peak_memory(),
+            Self::Harness(running) | Self::Plain(running) => running.peak_memory(),
             Self::Inproc(_) | Self::Workerd(_) => None,
         }
     }
@@ -106,7 +113,7 @@ impl Server {
     pub fn log(&self) -> String {
         match self {
             Self::Inproc(_) => String::new(),
-            Self::Harness(running) | Self::Workerd(running) => running.log(),
+            Self::Harness(running) | Self::Workerd(running) | Self::Plain(running) => running.log(),
         }
     }
 }
