@@ -20,6 +20,11 @@ const OURS: [&str; 2] = ["index.js", "index_bg.wasm"];
 /// The Durable Object's class, and the part of its name that its state is kept under.
 const CLASS: &str = "Room";
 
+/// The module that stands for a rate limit.
+const LIMIT: &str = "tests:limit";
+const UNLIMITED: &str = "class Ratelimit { async limit() { return { success: true }; } }\n\
+     export default () => new Ratelimit();";
+
 /// A Worker with one class of Durable Objects, bound as `ROOM`.
 #[derive(Debug, Clone)]
 pub struct Script {
@@ -28,6 +33,8 @@ pub struct Script {
     date: String,
     flags: Vec<String>,
     vars: BTreeMap<String, String>,
+    /// Names of rate limits: what plain workerd has not, here without a limit.
+    limits: Vec<String>,
 }
 
 impl Script {
@@ -57,6 +64,7 @@ impl Script {
         let script = Self::configured(folder, vec![main])?;
         Ok(Self {
             vars: BTreeMap::new(),
+            limits: Vec::new(),
             ..script
         })
     }
@@ -70,6 +78,8 @@ impl Script {
         };
         let flags = config["compatibility_flags"].as_array();
         let vars = config["vars"].as_table().context("[vars]")?;
+        let limits = config["ratelimits"].as_array();
+        let limits = limits.into_iter().flatten();
         Ok(Self {
             folder,
             modules,
@@ -79,6 +89,7 @@ impl Script {
                 .iter()
                 .map(|(name, value)| (name.clone(), text(value)))
                 .collect(),
+            limits: limits.map(|limit| text(&limit["name"])).collect(),
         })
     }
 
@@ -109,6 +120,14 @@ impl Script {
             let (name, value) = (quoted(name), quoted(value));
             let _ = writeln!(bindings, "    (name = {name}, text = {value}),");
         }
+        for name in &self.limits {
+            let name = quoted(name);
+            let _ = writeln!(
+                bindings,
+                "    (name = {name}, wrapped = (moduleName = \"{LIMIT}\")),"
+            );
+        }
+        let limit = quoted(UNLIMITED);
         let flags: Vec<_> = self.flags.iter().map(|flag| quoted(flag)).collect();
         format!(
             "using Workerd = import \"/workerd/workerd.capnp\";\n\
@@ -118,6 +137,9 @@ impl Script {
              \x20   (name = \"state\", disk = (path = {state}, writable = true)),\n\
              \x20 ],\n\
              \x20 sockets = [(name = \"http\", address = \"127.0.0.1:0\", http = (), service = \"main\")],\n\
+             \x20 extensions = [(modules = [\n\
+             \x20   (name = \"{LIMIT}\", internal = true, esModule = {limit}),\n\
+             \x20 ])],\n\
              );\n\
              const main :Workerd.Worker = (\n\
              \x20 modules = [\n{modules}  ],\n\
@@ -134,8 +156,8 @@ impl Script {
         )
     }
 
-    /// Starts the process. It takes no connections yet: see [`address`].
-    pub fn spawn(&self, start: &Start) -> Result<Running> {
+    /// Starts the process, on the cores of the calling thread. It takes no connections yet.
+    pub fn spawn(&self, start: &Start) -> Result<Starting> {
         let parent = start.data.parent();
         let parent = parent.context("the data folder has a parent")?;
         std::fs::create_dir_all(&start.data)?;
@@ -151,12 +173,24 @@ impl Script {
         std::fs::write(&config, self.capnp(start))?;
         let mut command = Command::new(program()?);
         command.args(["serve", "--control-fd=1"]).arg(config);
-        Running::spawn(command, &BTreeMap::new(), &folder.join("workerd.log"))
+        let log = folder.join("workerd.log");
+        let running = Running::spawn(command, &BTreeMap::new(), &log)?;
+        Ok(Starting(running))
     }
 
     /// Starts it, and waits until it takes connections.
     pub async fn start(&self, start: &Start) -> Result<Running> {
-        let mut running = self.spawn(start)?;
+        self.spawn(start)?.listening().await
+    }
+}
+
+/// A process that may not listen yet.
+pub struct Starting(Running);
+
+impl Starting {
+    /// Waits until it takes connections.
+    pub async fn listening(self) -> Result<Running> {
+        let Self(mut running) = self;
         let deadline = Instant::now() + START_DEADLINE;
         let url = loop {
             if let Some(url) = address(&running) {
@@ -169,8 +203,8 @@ impl Script {
     }
 }
 
-/// Where a process that [`Script::spawn`] started listens, once it does.
-pub fn address(running: &Running) -> Option<String> {
+/// Where it says that it listens.
+fn address(running: &Running) -> Option<String> {
     let log = running.log();
     let port: u16 = log.lines().find_map(|line| {
         let told: serde_json::Value = serde_json::from_str(line).ok()?;
@@ -185,7 +219,9 @@ fn program() -> Result<PathBuf> {
     let (system, machine) = (std::env::consts::OS, std::env::consts::ARCH);
     let system = if system == "macos" { "darwin" } else { system };
     let machine = if machine == "aarch64" { "arm64" } else { "64" };
-    let program = modules.join(format!("@cloudflare/workerd-{system}-{machine}/bin/workerd"));
+    let program = modules.join(format!(
+        "@cloudflare/workerd-{system}-{machine}/bin/workerd"
+    ));
     ensure!(
         program.exists(),
         "expected {}; `npm ci` installs it",

@@ -60,13 +60,53 @@ impl Running {
 
     /// The most memory it had at once, bytes, as Linux tells.
     pub fn peak_memory(&self) -> Option<u64> {
-        let status = format!("/proc/{}/status", self.child.id()?);
-        let status = std::fs::read_to_string(status).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))?;
-        let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-        Some(kilobytes * 1024)
+        self.told("status", "VmHWM:")
+            .ok()
+            .map(|kilobytes| kilobytes * 1024)
+    }
+
+    /// The memory it has now, bytes.
+    ///
+    /// # Errors
+    /// When it has ended, or this is not Linux.
+    pub fn memory(&self) -> Result<u64> {
+        Ok(self.told("status", "VmRSS:")? * 1024)
+    }
+
+    /// What it has written so far to files and sockets, bytes.
+    ///
+    /// # Errors
+    /// When it has ended, or this is not Linux.
+    pub fn written(&self) -> Result<u64> {
+        self.told("io", "wchar:")
+    }
+
+    /// The processor time that all its threads have taken so far; not those that have ended.
+    ///
+    /// # Errors
+    /// When it has ended, or this is not Linux.
+    pub fn cpu(&self) -> Result<Duration> {
+        let mut nanoseconds = 0;
+        for thread in std::fs::read_dir(self.proc("task")?)? {
+            let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+            let first = text.split_whitespace().next().context("schedstat")?;
+            nanoseconds += first.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    fn proc(&self, file: &str) -> Result<PathBuf> {
+        let id = self.child.id().context("it has ended")?;
+        Ok(PathBuf::from(format!("/proc/{id}/{file}")))
+    }
+
+    /// The number of the line of a file of its folder in `/proc` that begins with `name`.
+    fn told(&self, file: &str, name: &str) -> Result<u64> {
+        let text = std::fs::read_to_string(self.proc(file)?)?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        let value = value.with_context(|| format!("no {name} in {file}"))?;
+        let number = value.split_whitespace().next().context("a number")?;
+        Ok(number.parse()?)
     }
 
     /// Its address.

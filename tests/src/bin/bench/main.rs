@@ -9,6 +9,7 @@ mod results;
 mod resume;
 mod scores;
 mod setting;
+mod workerd;
 
 use std::future::Future;
 
@@ -44,6 +45,8 @@ enum Name {
     Fetch,
     /// 1,000 clients that each missed 500 events, all back at once.
     Resume,
+    /// Ours against the least that fans out on workerd, and a run over 80 symbols.
+    Workerd,
 }
 
 fn main() -> Result<()> {
@@ -79,6 +82,7 @@ fn measure(name: Name, effort: Effort) -> Result<()> {
         Name::Import => on_all_cores(import::run(effort, found)),
         Name::Fetch => on_all_cores(fetch::run(effort, found)),
         Name::Resume => on_all_cores(resume::run(effort, found)),
+        Name::Workerd => on_one_core(workerd::run(effort, found)),
     }?;
     println!("{}", results.write()?.display());
     Ok(())
@@ -87,5 +91,11 @@ fn measure(name: Name, effort: Effort) -> Result<()> {
 /// Runs what needs no core to itself.
 fn on_all_cores(benchmark: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(benchmark)
+}
+
+/// Runs what chooses its core itself.
+fn on_one_core(benchmark: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(benchmark)
 }
