@@ -76,6 +76,9 @@ pub(crate) async fn serve(io: Upgraded, accepted: Accepted, registry: Arc<Regist
         return;
     };
     let stream = Arc::new(parts.io.into_inner().into_inner());
+    let wire = wire(Arc::clone(&stream), &parts.read_buf);
+    // However little of it was used, it is as large as the head of a request.
+    drop(parts.read_buf);
     let conn = ConnId(random::number());
     let _counted = Counted::new(&registry.sockets);
     let writers = registry.writers.clone();
@@ -85,7 +88,7 @@ pub(crate) async fn serve(io: Upgraded, accepted: Accepted, registry: Arc<Regist
     // Whoever holds the registry holds the data folder: not while saying goodbye.
     drop(registry);
     let mut socket = Socket {
-        wire: wire(Arc::clone(&stream), &parts.read_buf),
+        wire,
         stream: Arc::clone(&stream),
         conn,
     };
