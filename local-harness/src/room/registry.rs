@@ -36,10 +36,7 @@ pub(super) enum Message {
         answer: oneshot::Sender<Answer>,
     },
     /// A socket was accepted.
-    Connected {
-        conn: ConnId,
-        hello: Box<Hello>,
-    },
+    Connected { conn: ConnId, hello: Box<Hello> },
     /// A socket said something, or is gone.
     Socket(Event),
     /// Look whether something is owed; sent once after a start.

@@ -94,7 +94,7 @@ pub(crate) async fn serve(io: Upgraded, accepted: Accepted, registry: Arc<Regist
     };
     let Some(handle) = handle else {
         let last = Some(frame(Close::Restarting));
-        return socket.goodbye(Backlog::default(), last, phases).await;
+        return Box::pin(socket.goodbye(Backlog::default(), last, phases)).await;
     };
     let mut line = Line {
         released: writers.add(conn, stream),
@@ -127,7 +127,8 @@ pub(crate) async fn serve(io: Upgraded, accepted: Accepted, registry: Arc<Regist
     };
     drop(line);
     if let Some(rest) = rest {
-        socket.goodbye(rest, last, phases).await;
+        // An open socket is not to keep room for its end.
+        Box::pin(socket.goodbye(rest, last, phases)).await;
     }
 }
 
@@ -343,11 +344,7 @@ impl Socket {
         }
     }
 
-    async fn last_words(
-        &mut self,
-        mut rest: Backlog,
-        frame: Option<CloseFrame>,
-    ) -> io::Result<()> {
+    async fn last_words(&mut self, mut rest: Backlog, frame: Option<CloseFrame>) -> io::Result<()> {
         // Neither fails but for saying that this is the end.
         let _ = match frame {
             frame @ Some(_) => self.wire.close(frame),

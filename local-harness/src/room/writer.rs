@@ -259,9 +259,9 @@ impl Writer {
                     let mut bytes = frame.len();
                     let mut frames = vec![frame];
                     // What follows for the same sockets leaves with it.
-                    while let Some(Command::Broadcast { frame, .. }) = taken.next_if(|next| {
-                        next.is_for(&to) && bytes + next.bytes() <= TOGETHER
-                    }) {
+                    while let Some(Command::Broadcast { frame, .. }) =
+                        taken.next_if(|next| next.is_for(&to) && bytes + next.bytes() <= TOGETHER)
+                    {
                         bytes += frame.len();
                         frames.push(frame);
                     }
@@ -272,9 +272,9 @@ impl Writer {
                 Command::Close(conn, close) => {
                     self.release(conn, |backlog| Released::Dismissed(close, backlog));
                 }
-                Command::Return(conn) => self.release(conn, |backlog| {
-                    Released::Returned(backlog.cut())
-                }),
+                Command::Return(conn) => {
+                    self.release(conn, |backlog| Released::Returned(backlog.cut()))
+                }
             }
         }
         for (count, conn) in self.gathered.take().into_iter().flatten().enumerate() {
