@@ -109,6 +109,14 @@ impl Server {
         }
     }
 
+    /// The process that was started; none in this process, and once it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Inproc(_) => None,
+            Self::Harness(running) | Self::Workerd(running) => running.pid(),
+        }
+    }
+
     /// What it printed last.
     pub fn log(&self) -> String {
         match self {

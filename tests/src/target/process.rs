@@ -58,6 +58,11 @@ impl Running {
         url.clone_into(&mut self.url);
     }
 
+    /// Its first process, until it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// The most memory it had at once, bytes, as Linux tells.
     pub fn peak_memory(&self) -> Option<u64> {
         self.told("status", "VmHWM:")

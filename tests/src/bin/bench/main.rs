@@ -3,8 +3,11 @@
 //! Timings belong here, never in a test. Every figure is a median; run it on a quiet machine. A
 //! file each for the benchmarks; what they found goes to `benchmarks/NAME.json`.
 
+mod fanout;
 mod fetch;
+mod ideal;
 mod import;
+mod place;
 mod results;
 mod resume;
 mod scores;
@@ -33,6 +36,9 @@ struct Arguments {
     /// A first look: few rounds and little load.
     #[arg(long)]
     quick: bool,
+    /// Is the ideal writer, of payloads of so many bytes.
+    #[arg(long, hide = true)]
+    serve_ideal: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -47,6 +53,8 @@ enum Name {
     Resume,
     /// Ours against the least that fans out on workerd, and a run over 80 symbols.
     Workerd,
+    /// Deliveries per second, CPU, memory and latency beside an ideal writer and nats-server.
+    Fanout,
 }
 
 fn main() -> Result<()> {
@@ -55,6 +63,9 @@ fn main() -> Result<()> {
         rounds: arguments.rounds,
         quick: arguments.quick,
     };
+    if let Some(length) = arguments.serve_ideal {
+        return ideal::serve(length);
+    }
     harness::release();
     for &name in Name::value_variants() {
         if arguments.names.is_empty() || arguments.names.contains(&name) {
@@ -83,6 +94,7 @@ fn measure(name: Name, effort: Effort) -> Result<()> {
         Name::Fetch => on_all_cores(fetch::run(effort, found)),
         Name::Resume => on_all_cores(resume::run(effort, found)),
         Name::Workerd => on_one_core(workerd::run(effort, found)),
+        Name::Fanout => on_one_core(fanout::run(effort, found)),
     }?;
     println!("{}", results.write()?.display());
     Ok(())
@@ -94,8 +106,11 @@ fn on_all_cores(benchmark: impl Future<Output = Result<()>>) -> Result<()> {
     runtime.block_on(benchmark)
 }
 
-/// Runs what chooses its core itself.
+/// Runs what keeps itself on the load's core, with this thread alone. Those after it may run on
+/// all cores again.
 fn on_one_core(benchmark: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(benchmark)
+    let measured = runtime.block_on(benchmark);
+    place::leave()?;
+    measured
 }
