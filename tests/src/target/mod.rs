@@ -113,7 +113,7 @@ impl Server {
     pub fn pid(&self) -> Option<u32> {
         match self {
             Self::Inproc(_) => None,
-            Self::Harness(running) | Self::Workerd(running) => running.pid(),
+            Self::Harness(running) | Self::Workerd(running) | Self::Plain(running) => running.pid(),
         }
     }
 
