@@ -32,7 +32,8 @@ usage: cargo xtask <command>
   check-deploy             dry-run a deployment of every environment and check its bindings
   test [part...]           everything, or the named parts (a prefix such as `conformance` will do)
   bench [NAME...] [--quick] [--rounds N]
-                           what the product promises about speed, measured; `page` in a browser
+                           what the product promises about speed, measured; `page` in a browser,
+                           `report` writes BENCHMARKS.md
   counts [--write]         instructions of the hot paths against those on record, or a new record
   screens                  take the pictures in docs/screens anew
   simulate [--seeds N] [--from S] | --seed N
@@ -56,10 +57,13 @@ fn main() -> ExitCode {
 /// Runs the benchmarks on the release build; `args` are names, of which `page` is run here, and
 /// options of the others.
 fn bench(args: &[&str]) -> Result<()> {
-    let help = args.iter().any(|arg| matches!(*arg, "-h" | "--help"));
-    let names = args.iter().filter(|arg| !arg.starts_with('-'));
+    // Neither needs anything that is measured.
+    let idle = args == ["report"] || args.iter().any(|arg| matches!(*arg, "-h" | "--help"));
+    let names = args
+        .iter()
+        .filter(|arg| arg.starts_with(|first: char| first.is_ascii_alphabetic()));
     let page = args.contains(&"page") || names.count() == 0;
-    if !help {
+    if !idle {
         setup::run()?;
         build::run(Profile::Wasm)?;
         if page {

@@ -10,7 +10,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use signalroom_tests::client::{Dial, Minter, Role};
 use signalroom_tests::load::{Load, Plan, now};
 use signalroom_tests::runner::SECRET;
-use signalroom_tests::target::harness;
+use signalroom_tests::target::{Kind, harness};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::place::{Bare, Desk, LOAD, check, cpu, resident, settle};
@@ -107,7 +107,7 @@ pub(crate) async fn run(effort: Effort, results: &mut Results) -> Result<()> {
 
 async fn start(name: &str, length: usize) -> Result<Candidate> {
     Ok(match name {
-        OURS => Candidate::Desk(Box::new(Desk::start(16).await?)),
+        OURS => Candidate::Desk(Box::new(Desk::start(Kind::Harness, 16).await?)),
         NATS => Candidate::Bare(Box::new(Bare::nats(length).await?.context("nats-server")?)),
         _ => Candidate::Bare(Box::new(Bare::ideal(length)?)),
     })
@@ -115,7 +115,7 @@ async fn start(name: &str, length: usize) -> Result<Candidate> {
 
 /// How long our own message is, bytes: what the others send too.
 async fn message_length() -> Result<usize> {
-    let mut desk = Desk::start(1).await?;
+    let mut desk = Desk::start(Kind::Harness, 1).await?;
     let token = Minter::new(SECRET).token("bench", Role::Viewer);
     let mut socket = Dial::new(desk.url(), "/ws").bearer(&token).open().await?;
     desk.publish().await?;

@@ -3,11 +3,14 @@
 //! Timings belong here, never in a test. Every figure is a median; run it on a quiet machine. A
 //! file each for the benchmarks; what they found goes to `benchmarks/NAME.json`.
 
+mod approve;
 mod fanout;
 mod fetch;
+mod growth;
 mod ideal;
 mod import;
 mod place;
+mod report;
 mod results;
 mod resume;
 mod scores;
@@ -55,6 +58,12 @@ enum Name {
     Workerd,
     /// Deliveries per second, CPU, memory and latency beside an ideal writer and nats-server.
     Fanout,
+    /// A decision to the last of 1,000 clients, native and on workerd.
+    Approve,
+    /// The cost of an event and of a resume as sockets, symbols and missed events grow.
+    Growth,
+    /// No benchmark: writes `BENCHMARKS.md` from what those before have found.
+    Report,
 }
 
 fn main() -> Result<()> {
@@ -69,7 +78,10 @@ fn main() -> Result<()> {
     harness::release();
     for &name in Name::value_variants() {
         if arguments.names.is_empty() || arguments.names.contains(&name) {
-            measure(name, effort)?;
+            match name {
+                Name::Report => report::write()?,
+                _ => measure(name, effort)?,
+            }
         }
     }
     Ok(())
@@ -95,6 +107,9 @@ fn measure(name: Name, effort: Effort) -> Result<()> {
         Name::Resume => on_all_cores(resume::run(effort, found)),
         Name::Workerd => on_one_core(workerd::run(effort, found)),
         Name::Fanout => on_one_core(fanout::run(effort, found)),
+        Name::Approve => on_one_core(approve::run(effort, found)),
+        Name::Growth => on_one_core(growth::run(effort, found)),
+        Name::Report => Ok(()),
     }?;
     println!("{}", results.write()?.display());
     Ok(())

@@ -98,10 +98,10 @@ pub(crate) struct Desk {
 
 impl Desk {
     /// Starts it with `symbols` that have a signal each.
-    pub(crate) async fn start(symbols: usize) -> Result<Self> {
+    pub(crate) async fn start(kind: Kind, symbols: usize) -> Result<Self> {
         let (folder, start) = folder_start(&[("PROVIDERS", "")])?;
         pin(&[SERVER])?;
-        let started = Server::start(Kind::Harness, &start).await;
+        let started = Server::start(kind, &start).await;
         pin(&[LOAD])?;
         let server = started?;
         let pid = server.pid().context("the server runs")?;
@@ -147,6 +147,11 @@ impl Desk {
     /// The address, `http://…`.
     pub(crate) fn url(&self) -> &str {
         self.server.url()
+    }
+
+    /// The name of a symbol that it started with.
+    pub(crate) fn symbol(&self, number: usize) -> &str {
+        &self.symbols[number].0
     }
 
     /// A changed bar of the next symbol, in turn: one new signal. The request runs as it is
