@@ -15,6 +15,7 @@ mod results;
 mod resume;
 mod scores;
 mod setting;
+mod start;
 mod workerd;
 
 use std::future::Future;
@@ -56,6 +57,8 @@ enum Name {
     Resume,
     /// Ours against the least that fans out on workerd, and a run over 80 symbols.
     Workerd,
+    /// The Worker's size, and the first answers of a cold one.
+    Start,
     /// Deliveries per second, CPU, memory and latency beside an ideal writer and nats-server.
     Fanout,
     /// A decision to the last of 1,000 clients, native and on workerd.
@@ -105,6 +108,7 @@ fn measure(name: Name, effort: Effort) -> Result<()> {
         Name::Import => on_all_cores(import::run(effort, found)),
         Name::Fetch => on_all_cores(fetch::run(effort, found)),
         Name::Resume => on_all_cores(resume::run(effort, found)),
+        Name::Start => on_all_cores(start::run(effort, found)),
         Name::Workerd => on_one_core(workerd::run(effort, found)),
         Name::Fanout => on_one_core(fanout::run(effort, found)),
         Name::Approve => on_one_core(approve::run(effort, found)),
