@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use signalroom_tests::target::root;
 
 use crate::fanout::{IDEAL, NATS, OURS};
@@ -52,7 +52,7 @@ const REPORTED: [[&str; 6]; 8] = [
     ],
 ];
 
-/// Sections in the order of the page; others follow.
+/// All benchmarks in the order of the page.
 const ORDER: [&str; 8] = [
     "fanout", "workerd", "approve", "growth", "scores", "import", "fetch", "resume",
 ];
@@ -60,19 +60,14 @@ const ORDER: [&str; 8] = [
 /// Writes the page anew.
 pub(crate) fn write() -> Result<()> {
     let mut all: Vec<Results> = Vec::new();
-    for entry in fs::read_dir(folder()).context("no results yet")? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ext| ext == "json") {
-            let text = fs::read_to_string(&path)?;
-            let results = serde_json::from_str(&text);
-            all.push(results.with_context(|| format!("{}", path.display()))?);
+    for name in ORDER {
+        let path = folder().join(format!("{name}.json"));
+        if path.exists() {
+            let results = serde_json::from_str(&fs::read_to_string(&path)?);
+            all.push(results.with_context(|| format!("reading {}", path.display()))?);
         }
     }
-    let place = |results: &Results| {
-        let found = ORDER.iter().position(|name| *name == results.name);
-        (found.unwrap_or(ORDER.len()), results.name.clone())
-    };
-    all.sort_by_key(place);
+    ensure!(!all.is_empty(), "no benchmark has left results yet");
     let path = root().join("BENCHMARKS.md");
     let page = fs::read_to_string(&path).unwrap_or_else(|_| PAGE.to_owned());
     fs::write(&path, within(&page, &render(&all)))?;
@@ -99,7 +94,7 @@ fn render(all: &[Results]) -> String {
         let versions: Vec<_> = machine.versions.values().map(String::as_str).collect();
         let _ = writeln!(
             text,
-            "## {}\n\n`{}`, {}: {}, {} cores, {} MB, Linux {}; signalroom {}.\n",
+            "## {}\n\n`{}`, {}: {}, {} cores, {} MB, Linux {}; {}.\n",
             results.name,
             results.command,
             results.date,
@@ -109,6 +104,9 @@ fn render(all: &[Results]) -> String {
             machine.kernel,
             versions.join(", ")
         );
+        if results.command.contains("--quick") {
+            text += "A first look: too few rounds to judge by.\n\n";
+        }
         for note in &results.notes {
             let _ = writeln!(text, "{note}\n");
         }
@@ -274,7 +272,10 @@ fn grouped(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::*;
+    use crate::Name;
     use crate::results::Series;
 
     #[test]
@@ -289,6 +290,19 @@ mod tests {
         assert_eq!(exponent(&[]), None);
         assert_eq!(exponent(&[(10.0, 1.0)]), None);
         assert_eq!(exponent(&[(10.0, 0.0), (20.0, 1.0)]), None);
+    }
+
+    #[test]
+    fn every_benchmark_has_its_section() {
+        let names = Name::value_variants().iter();
+        let names = names.filter(|name| **name != Name::Report);
+        let mut names: Vec<_> = names
+            .map(|name| name.to_possible_value().unwrap().get_name().to_owned())
+            .collect();
+        let mut sections = ORDER.to_vec();
+        names.sort_unstable();
+        sections.sort_unstable();
+        assert_eq!(names, sections);
     }
 
     #[test]

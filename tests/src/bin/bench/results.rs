@@ -142,7 +142,7 @@ impl Machine {
         let mut versions = BTreeMap::new();
         versions.insert(
             "signalroom".to_owned(),
-            env!("CARGO_PKG_VERSION").to_owned(),
+            concat!("signalroom ", env!("CARGO_PKG_VERSION")).to_owned(),
         );
         for (name, arguments) in [("rustc", "--version"), ("nats-server", "--version")] {
             // What is not there has no version.
@@ -155,7 +155,13 @@ impl Machine {
             cpu: field(&read("/proc/cpuinfo"), "model name"),
             cores: std::thread::available_parallelism().map_or(0, usize::from),
             memory_mb: kilobytes / 1024,
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            // The release alone: what follows it says who built it.
+            kernel: read("/proc/sys/kernel/osrelease")
+                .trim()
+                .split('-')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
             versions,
         }
     }
