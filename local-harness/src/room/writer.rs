@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::io::Errno;
+use rustix::net::{SendFlags, send};
 use signalroom_core::room::socket::ConnId;
 use signalroom_core::wire::close::Close;
 use tokio::net::TcpStream;
@@ -42,6 +44,9 @@ const TOGETHER: usize = 64 * 1024;
 const TURN: usize = 128;
 /// Commands that may wait before whoever makes more of them is asked to wait.
 const BEHIND: usize = 128;
+
+/// A write neither waits nor raises a signal.
+const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
 /// A map by connection. Its ids are random and made here, so they need no hashing.
 pub(super) type ByConn<T> = HashMap<ConnId, T, BuildHasherDefault<AsItIs>>;
@@ -320,10 +325,12 @@ impl Writer {
         if peer.backlog.is_empty() {
             match &mut self.gathered {
                 Some(gathered) => gathered.push(conn),
-                None => match peer.stream.try_write(frames) {
+                // Not through the runtime, which would look up what it knows of the socket: that
+                // is asked when the connection is full.
+                None => match send(&peer.stream, frames, FLAGS) {
                     Ok(all) if all == frames.len() => return,
                     Ok(some) => written = some,
-                    Err(error) if is_full(&error) => {}
+                    Err(Errno::AGAIN | Errno::INTR) => {}
                     Err(_) => return self.release(conn, |_| Released::Broken),
                 },
             }
