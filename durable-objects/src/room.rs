@@ -51,6 +51,8 @@ struct Inner {
     host: Host<DurableSql>,
     sockets: SocketList,
     armed: Option<Millis>,
+    /// The socket that was accepted last, since this instance woke.
+    newest: Option<ConnId>,
     woken: Millis,
     /// When silent sockets were last looked for.
     looked: Millis,
@@ -97,6 +99,7 @@ impl Object {
             host,
             sockets: SocketList::default(),
             armed: None,
+            newest: None,
             woken: now(),
             looked: now(),
         })
@@ -228,7 +231,10 @@ impl Object {
 
     async fn accept(self: &Rc<Self>, hello: Box<Hello>) -> Result<Response> {
         let batch = hello.batch;
-        let conn = ConnId(ask::fresh_number());
+        let conn = self.with(|inner, _| {
+            let conn = ConnId::following(inner.newest, now(), ask::fresh_number());
+            *inner.newest.insert(conn)
+        })?;
         let pair = WebSocketPair::new()?;
         platform::accept(&self.state, &pair.server, &[&conn.to_string()])?;
         self.with(|inner, state| {

@@ -13,9 +13,22 @@ use crate::symbol::Symbol;
 use crate::time::Millis;
 use crate::wire::limits;
 
-/// A connection's identity, made by the server, random.
+/// A connection's identity, made by the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
+
+impl ConnId {
+    /// An identity for a socket that connects now, after `last`: later ones are larger. A room goes
+    /// through its sockets in the order of their identities, so that is the order in which the
+    /// platform got them, and has them in memory. `random` tells apart those of one millisecond.
+    #[must_use]
+    pub fn following(last: Option<Self>, now: Millis, random: u64) -> Self {
+        const RANDOM_BITS: u32 = 22;
+        let at = u64::try_from(now.0).unwrap_or_default() << RANDOM_BITS;
+        let drawn = at | (random & ((1 << RANDOM_BITS) - 1));
+        Self(last.map_or(drawn, |last| drawn.max(last.0.saturating_add(1))))
+    }
+}
 
 impl fmt::Display for ConnId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -254,6 +267,21 @@ impl Attachment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_connects_later_comes_later() {
+        let now = Millis(1_795_000_000_000);
+        let first = ConnId::following(None, now, u64::MAX);
+        let second = ConnId::following(Some(first), now, 0);
+        let third = ConnId::following(None, now.plus(1), 0);
+        assert!(first < second && second <= third, "{first} {second} {third}");
+        assert_ne!(
+            ConnId::following(None, now, 1),
+            ConnId::following(None, now, 2)
+        );
+        // A clock that was set back.
+        assert!(ConnId::following(Some(third), now, 7) > third);
+    }
 
     fn symbols(texts: &[&str]) -> Vec<Symbol> {
         texts
