@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod cost;
 mod demo;
 mod drive;
 mod fetch;

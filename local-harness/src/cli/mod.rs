@@ -3,6 +3,7 @@
 mod audit;
 mod backfill;
 mod client;
+mod cost;
 mod desk;
 mod import;
 mod renew;
@@ -54,6 +55,8 @@ enum Command {
     Audit(audit::Audit),
     /// Follow what happens
     Tail(tail::Tail),
+    /// Tell what a desk costs on Cloudflare Workers
+    Cost(cost::Cost),
 }
 
 impl Cli {
@@ -71,6 +74,7 @@ impl Cli {
             Command::Revoke(revoke) => revoke.run().await,
             Command::Audit(audit) => audit.run().await,
             Command::Tail(tail) => tail.run().await,
+            Command::Cost(cost) => cost.run(),
         }
     }
 }
