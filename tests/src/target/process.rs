@@ -65,9 +65,7 @@ impl Running {
 
     /// The most memory it had at once, bytes, as Linux tells.
     pub fn peak_memory(&self) -> Option<u64> {
-        self.told("status", "VmHWM:")
-            .ok()
-            .map(|kilobytes| kilobytes * 1024)
+        self.told("VmHWM:").ok().map(|kilobytes| kilobytes * 1024)
     }
 
     /// The memory it has now, bytes.
@@ -75,15 +73,7 @@ impl Running {
     /// # Errors
     /// When it has ended, or this is not Linux.
     pub fn memory(&self) -> Result<u64> {
-        Ok(self.told("status", "VmRSS:")? * 1024)
-    }
-
-    /// What it has written so far to files and sockets, bytes.
-    ///
-    /// # Errors
-    /// When it has ended, or this is not Linux.
-    pub fn written(&self) -> Result<u64> {
-        self.told("io", "wchar:")
+        Ok(self.told("VmRSS:")? * 1024)
     }
 
     /// The processor time that all its threads have taken so far; not those that have ended.
@@ -105,11 +95,11 @@ impl Running {
         Ok(PathBuf::from(format!("/proc/{id}/{file}")))
     }
 
-    /// The number of the line of a file of its folder in `/proc` that begins with `name`.
-    fn told(&self, file: &str, name: &str) -> Result<u64> {
-        let text = std::fs::read_to_string(self.proc(file)?)?;
+    /// The number after `name` in what Linux tells of its state.
+    fn told(&self, name: &str) -> Result<u64> {
+        let text = std::fs::read_to_string(self.proc("status")?)?;
         let value = text.lines().find_map(|line| line.strip_prefix(name));
-        let value = value.with_context(|| format!("no {name} in {file}"))?;
+        let value = value.with_context(|| format!("no {name}"))?;
         let number = value.split_whitespace().next().context("a number")?;
         Ok(number.parse()?)
     }
