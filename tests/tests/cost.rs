@@ -370,7 +370,6 @@ fn every_further_symbol_has_as_many_rows_as_the_model_says() {
 
 #[test]
 fn the_worked_examples_are_what_the_calculator_says() {
-    let mut missing = Vec::new();
     let document = include_str!("../../docs/cost.md");
     for [symbols, dashboards, signals_per_day, approvals_per_day] in
         [[100, 20, 100, 50], [1_000, 1_000, 2_000, 500]]

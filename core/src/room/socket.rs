@@ -274,7 +274,10 @@ mod tests {
         let first = ConnId::following(None, now, u64::MAX);
         let second = ConnId::following(Some(first), now, 0);
         let third = ConnId::following(None, now.plus(1), 0);
-        assert!(first < second && second <= third, "{first} {second} {third}");
+        assert!(
+            first < second && second <= third,
+            "{first} {second} {third}"
+        );
         assert_ne!(
             ConnId::following(None, now, 1),
             ConnId::following(None, now, 2)
