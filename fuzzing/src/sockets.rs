@@ -52,6 +52,7 @@ fn tell(room: &mut Room, event: Event) {
         .expect("nothing is read");
     for output in fx.outputs {
         match output {
+            Output::Publish(publication) => check(publication.frame()),
             Output::Send { frame, .. } => check(&frame),
             Output::Burst { frames, .. } => frames.iter().for_each(check),
             Output::Attach { attachment, .. } => {
