@@ -1,8 +1,8 @@
 //! What a desk costs on Cloudflare Workers in a month of 30 days, by the published prices.
 //!
-//! A model, not a bill: where it does not know it takes the dearer. Every dashboard is open around
-//! the clock, every turn of a room wakes it, and what is read or written is counted at its most.
-//! `docs/cost.md` says where prices and quantities come from; a test counts the rows.
+//! A model, not a bill. Every dashboard is open around the clock, and every turn of a room wakes it.
+//! `docs/cost.md` says where prices and quantities come from and what is assumed; a test counts the
+//! rows.
 
 use std::fmt;
 
@@ -118,7 +118,8 @@ const CALLS_PER_RUN: f64 = 2.0;
 const CALLS_PER_SIGNAL: f64 = 2.0;
 /// Object calls of a decision: whether the token is revoked, the room, the feed.
 const CALLS_PER_APPROVAL: f64 = 3.0;
-/// Object calls of a dashboard that connects: ticket, redemption, socket, and the page's lists.
+/// Object calls of a dashboard that connects: ticket, redemption, socket, and the page's lists;
+/// assumed.
 const CALLS_PER_CONNECT: f64 = 10.0;
 /// Requests of the Worker for them.
 const REQUESTS_PER_CONNECT: f64 = 8.0;
@@ -128,7 +129,7 @@ const CONNECTS: f64 = 4.0;
 const PINGS: f64 = 86_400.0 / 15.0;
 /// Messages into an object's sockets that are charged as one request.
 const MESSAGES_PER_REQUEST: f64 = 20.0;
-/// A request's CPU in the Worker, ms; native it is under 0.1.
+/// A request's CPU in the Worker, ms; assumed.
 const CPU_PER_REQUEST: f64 = 2.0;
 /// A run's CPU in the Worker, ms, and that of a symbol it fetches.
 const CPU_PER_RUN: f64 = 5.0;

@@ -12,11 +12,6 @@ impl Frame {
         &self.0
     }
 
-    /// The shared text, for adapters that keep it.
-    pub fn shared(&self) -> Arc<str> {
-        Arc::clone(&self.0)
-    }
-
     /// Several messages as one frame: a JSON array, in order. A single one stays as it is.
     pub fn together(frames: &[Frame]) -> Self {
         if let [one] = frames {

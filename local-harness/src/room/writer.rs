@@ -456,3 +456,104 @@ async fn leave(next: Option<(Instant, ConnId)>) -> (Instant, ConnId) {
 fn is_full(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, BufReader};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::room::frame;
+
+    /// Our end of a connection and the client's.
+    async fn connection() -> (Arc<TcpStream>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("it listens");
+        let address = listener.local_addr().expect("an address");
+        let client = TcpStream::connect(address).await.expect("it connects");
+        let (ours, _) = listener.accept().await.expect("it is accepted");
+        (Arc::new(ours), client)
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_is_cut_off_and_others_get_everything() {
+        let (_running, phases) = Phases::start();
+        let writers = Writers::start(&phases, &Arc::default());
+        let [slow, quick] = [ConnId(1), ConnId(2)];
+        let (to_slow, _unread) = connection().await;
+        let (to_quick, reads) = connection().await;
+        let mut cut = writers.add(slow, to_slow);
+        let mut kept = writers.add(quick, to_quick);
+        let both: Arc<[ConnId]> = [slow, quick].into();
+        // More than the system keeps for a connection.
+        let text = "x".repeat(20_000);
+        let mut reads = BufReader::new(reads);
+        let mut got = vec![0; frame::text(&text).len()];
+        let mut sent = 0;
+        let released = loop {
+            let mark = format!("{sent:05}");
+            let one = frame::text(&(mark + &text[5..]));
+            writers.broadcast(&both, &one);
+            sent += 1;
+            reads.read_exact(&mut got).await.expect("it reads");
+            assert!(got == one, "frame {sent} is not whole");
+            match cut.try_recv() {
+                Ok(released) => break released,
+                Err(_) => assert!(sent < 5 * QUEUE, "nobody is cut off"),
+            }
+        };
+        let Released::GivenUp(Close::SlowReader, rest) = released else {
+            panic!("{released:?}");
+        };
+        assert!(sent > QUEUE, "after {sent}");
+        assert!(rest.frames() <= 1, "more than the frame that has begun");
+        assert!(kept.try_recv().is_err(), "the other was let go too");
+    }
+
+    #[tokio::test]
+    async fn what_waits_leaves_in_order_once_the_client_reads() {
+        let (_running, phases) = Phases::start();
+        let writers = Writers::start(&phases, &Arc::default());
+        let conn = ConnId(7);
+        let (ours, mut client) = connection().await;
+        let mut released = writers.add(conn, ours);
+        let to: Arc<[ConnId]> = [conn, ConnId(8)].into();
+        let mut expected = Vec::new();
+        for n in 0..QUEUE {
+            let one = frame::text(&format!("{n:05}").repeat(2_000));
+            expected.extend_from_slice(&one);
+            if n % 3 == 0 {
+                writers.write(conn, one);
+            } else {
+                writers.broadcast(&to, &one);
+            }
+        }
+        writers.close(conn, Close::Restarting);
+        let mut got = Vec::new();
+        let mut part = vec![0; 64 * 1024];
+        let rest = loop {
+            tokio::select! {
+                released = &mut released => break released.expect("it is released"),
+                read = client.read(&mut part) => {
+                    got.extend_from_slice(&part[..read.expect("it reads")]);
+                }
+            }
+        };
+        let Released::Dismissed(Close::Restarting, mut rest) = rest else {
+            panic!("{rest:?}");
+        };
+        let mut left = Vec::new();
+        let written = rest.write(|parts| {
+            let before = left.len();
+            parts.iter().for_each(|part| left.extend_from_slice(part));
+            Ok(left.len() - before)
+        });
+        written.expect("it is written");
+        while got.len() + left.len() < expected.len() {
+            let read = client.read(&mut part).await.expect("it reads");
+            assert!(read > 0, "the connection ended");
+            got.extend_from_slice(&part[..read]);
+        }
+        got.extend(left);
+        assert!(got == expected, "{} of {} bytes", got.len(), expected.len());
+    }
+}
