@@ -84,14 +84,11 @@ impl SymbolRoom {
         let mut counts = BarCounts::default();
         let mut past = None;
         let mut held = BTreeMap::new();
-        if let (Some(first), Some(last)) = (fresh.first(), fresh.last()) {
-            if compute {
-                (past, held) = self.held(first.date, turn.sql)?;
-            } else {
-                held = by_date(bars::between(Some(first.date), Some(last.date), turn.sql)?);
-            }
-        } else if compute {
-            (past, held) = self.held(NaiveDate::MAX, turn.sql)?;
+        if compute {
+            let since = fresh.first().map_or(NaiveDate::MAX, |bar| bar.date);
+            (past, held) = self.held(since, turn.sql)?;
+        } else if let (Some(first), Some(last)) = (fresh.first(), fresh.last()) {
+            held = by_date(bars::between(Some(first.date), Some(last.date), turn.sql)?);
         }
         let mut changed = Vec::new();
         let mut confirmed = false;

@@ -41,19 +41,24 @@ async fn sockets(effort: Effort, results: &mut Results) -> Result<()> {
         // Enough for the ticks in which the system counts processor time.
         let least = if effort.quick { 20 } else { 60 };
         let events = (40_000 / sockets).max(least);
-        let (times, used) = events_of(&mut desk, &mut load, events).await?;
-        let of = |what, unit| Series::new(what, unit, "sockets");
-        results.add(
-            OURS,
-            &of("an event to the last socket", "ms"),
+        let found = events_of(&mut desk, &mut load, events).await?;
+        note(
+            results,
+            "an event to the last socket",
+            "sockets",
             sockets,
-            times,
+            found,
         );
-        let what = "CPU of the server per event";
-        results.add(OURS, &of(what, "µs"), sockets, vec![used]);
     }
     load.close().await?;
     desk.stop().await
+}
+
+/// Keeps what [`events_of`] found at one size.
+fn note(results: &mut Results, what: &str, over: &str, at: usize, (times, used): (Vec<f64>, f64)) {
+    results.add(OURS, &Series::new(what, "ms", over), at, times);
+    let cpu = Series::new("CPU of the server per event", "µs", over);
+    results.add(OURS, &cpu, at, vec![used]);
 }
 
 /// Events one after another: how long each took to the last client, milliseconds, and the CPU of
@@ -101,16 +106,14 @@ async fn symbols(effort: Effort, results: &mut Results) -> Result<()> {
         known = symbols;
         load.connect(&plan, FEW_CLIENTS).await?;
         let events = if effort.quick { 100 } else { 400 };
-        let (times, used) = events_of(&mut desk, &mut load, events).await?;
-        let of = |what, unit| Series::new(what, unit, "symbols");
-        results.add(
-            OURS,
-            &of("an event to the last of 10 sockets", "ms"),
+        let found = events_of(&mut desk, &mut load, events).await?;
+        note(
+            results,
+            "an event to the last of 10 sockets",
+            "symbols",
             symbols,
-            times,
+            found,
         );
-        let what = "CPU of the server per event";
-        results.add(OURS, &of(what, "µs"), symbols, vec![used]);
     }
     load.close().await?;
     desk.stop().await
