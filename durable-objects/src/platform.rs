@@ -41,6 +41,9 @@ extern "C" {
     /// Runs an iterator to its end. Unlike `js_sys`'s own, it catches what the iterator throws.
     #[wasm_bindgen(catch, js_namespace = Array, js_name = from)]
     fn drain(iterator: &JsValue) -> std::result::Result<Array, JsValue>;
+
+    #[wasm_bindgen(catch, js_namespace = JSON, js_name = stringify)]
+    fn to_json(value: &Array) -> std::result::Result<String, JsValue>;
 }
 
 /// The platform's clock.
@@ -68,7 +71,8 @@ pub fn transaction(
         .transaction_sync(&mut || body())
 }
 
-/// Runs a statement and returns its rows, each an array of its columns.
+/// Runs a statement and returns its rows as JSON, each an array of its columns: one text is had
+/// from JavaScript several times faster than each value by itself, and its numbers are exact.
 ///
 /// All rows are read in one call: a cursor that is left with rows makes the commit fail.
 ///
@@ -78,10 +82,10 @@ pub fn query(
     sql: &SqlStorage,
     statement: &str,
     args: Array,
-) -> std::result::Result<Array, JsValue> {
+) -> std::result::Result<String, JsValue> {
     let sql: &JsValue = sql.as_ref();
     let cursor = sql.unchecked_ref::<RawSql>().exec(statement, args)?;
-    drain(&cursor.raw())
+    to_json(&drain(&cursor.raw())?)
 }
 
 /// A text frame as a JavaScript string: made once, sent to any number of sockets.

@@ -133,9 +133,14 @@ impl Object {
                 return self.with(|inner, _| Err(ask::fault(&inner.name, &error)));
             }
         };
-        self.pace()?;
+        let broadcast = self.pace()?;
         self.close_silent().await?;
         self.arm().await?;
+        if broadcast {
+            // The runtime writes to sockets only when it has nothing else to do: clients wait for
+            // neither the feed nor the answer.
+            pause(1).await;
+        }
         if let Some(patience) = patience {
             let since = platform::ticks();
             let delivery = std::pin::pin!(self.deliver());
@@ -148,10 +153,11 @@ impl Object {
         Ok(Ok(reply))
     }
 
-    /// Keeps the pace that the host wants for its broadcasts, in the background.
-    fn pace(self: &Rc<Self>) -> Result<()> {
+    /// Keeps the pace that the host wants for its broadcasts, in the background. True when one has
+    /// begun.
+    fn pace(self: &Rc<Self>) -> Result<bool> {
         let Some(hold) = self.with(|inner, _| inner.host.hold())? else {
-            return Ok(());
+            return Ok(false);
         };
         let object = Rc::clone(self);
         let mut left = now();
@@ -171,7 +177,7 @@ impl Object {
                 }
             }
         });
-        Ok(())
+        Ok(hold == Hold::Sent)
     }
 
     /// Waits, then lets out what was gathered; true when that was something.
@@ -211,22 +217,30 @@ impl Object {
         }
     }
 
-    /// Sets the object's one alarm to the room's next deadline.
+    /// Sees to it that the object's one alarm comes at the room's next deadline, or before: an
+    /// alarm that was set is left as it is, since to move it costs a row and a commit of its own
+    /// for each message, and to have it for nothing an object request for all of a second.
     async fn arm(&self) -> Result<()> {
-        let (deadline, armed) = self
-            .with(|inner, state| {
-                let deadline = inner.host.next_deadline(&mut inner.sockets.of(state));
-                deadline.map(|deadline| (deadline, std::mem::replace(&mut inner.armed, deadline)))
-            })?
-            .map_err(|error| failed(&error))?;
-        if deadline == armed {
+        let Some(at) = self.deadline()? else {
+            return Ok(());
+        };
+        let early = self.with(|inner, _| {
+            let early = inner.armed.is_some_and(|armed| armed <= at);
+            if !early {
+                inner.armed = Some(at);
+            }
+            early
+        })?;
+        if early {
             return Ok(());
         }
-        let storage = self.state.storage();
-        match deadline {
-            Some(at) => storage.set_alarm(at.to_utc()).await,
-            None => storage.delete_alarm().await,
-        }
+        self.state.storage().set_alarm(at.to_utc()).await
+    }
+
+    /// When the room wants to be woken.
+    fn deadline(&self) -> Result<Option<Millis>> {
+        self.with(|inner, state| inner.host.next_deadline(&mut inner.sockets.of(state)))?
+            .map_err(|error| failed(&error))
     }
 
     async fn accept(self: &Rc<Self>, hello: Box<Hello>) -> Result<Response> {
@@ -307,7 +321,10 @@ impl DurableObject for Room {
         self.0.with(|inner, _| inner.armed = None)?;
         self.0.close_silent().await?;
         self.0.on_event(Event::Alarm).await?;
-        self.0.deliver().await?;
+        // It may be early, and a delivery under way.
+        if self.0.deadline()?.is_some_and(|at| at <= now()) {
+            self.0.deliver().await?;
+        }
         Response::empty()
     }
 

@@ -108,9 +108,7 @@ impl Sockets for DurableSockets<'_> {
         let sockets = self.list.read(self.state);
         for socket in to.iter().filter_map(|conn| sockets.get(conn)) {
             // One that closes just now resumes elsewhere; its close event follows.
-            if platform::is_open(socket) {
-                let _ = text.send(socket);
-            }
+            let _ = text.send(socket);
         }
     }
 

@@ -3,9 +3,9 @@
 //! JavaScript knows one kind of number: what is bound goes in as one, and what comes out whole is
 //! an integer, also from a `REAL` column. The core's decoders know that.
 
-use js_sys::Array;
+use serde_json::Value as Json;
 use signalroom_core::store::{self, MAX_SAFE_INTEGER, Row, Sql, SqlError, Value};
-use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen::{JsCast as _, JsValue};
 use worker::{SqlStorage, State, Storage};
 
 use crate::platform;
@@ -25,7 +25,8 @@ impl DurableSql {
         Self { storage, sql }
     }
 
-    fn rows(&self, sql: &str, args: &[Value]) -> Result<Array, SqlError> {
+    /// The rows, as JSON.
+    fn rows(&self, sql: &str, args: &[Value]) -> Result<String, SqlError> {
         store::check_args(args)?;
         let args = args.iter().map(bound).collect();
         platform::query(&self.sql, sql, args).map_err(|error| refused(&error))
@@ -38,7 +39,9 @@ impl Sql for DurableSql {
     }
 
     fn query(&self, sql: &str, args: &[Value]) -> Result<Vec<Row>, SqlError> {
-        self.rows(sql, args)?.iter().map(row).collect()
+        let rows: Vec<Vec<Json>> = serde_json::from_str(&self.rows(sql, args)?)
+            .map_err(|error| SqlError::Refused(error.to_string()))?;
+        rows.into_iter().map(row).collect()
     }
 
     fn atomically(&self, body: &mut dyn FnMut() -> Result<(), SqlError>) -> Result<(), SqlError> {
@@ -67,32 +70,26 @@ fn bound(value: &Value) -> JsValue {
     }
 }
 
-fn row(columns: JsValue) -> Result<Row, SqlError> {
-    let columns: Array = columns.unchecked_into();
-    columns
-        .iter()
-        .enumerate()
-        .map(|(column, value)| read(column, &value))
-        .collect()
+fn row(columns: Vec<Json>) -> Result<Row, SqlError> {
+    let columns = columns.into_iter().enumerate();
+    columns.map(|(column, value)| read(column, value)).collect()
 }
 
-fn read(column: usize, value: &JsValue) -> Result<Value, SqlError> {
-    if value.is_null() {
-        Ok(Value::Null)
-    } else if let Some(number) = value.as_f64() {
-        let whole = number.fract() == 0.0 && number.abs() <= MAX_SAFE_INTEGER as f64;
-        Ok(if whole {
-            Value::Integer(number as i64)
-        } else {
-            Value::Real(number)
-        })
-    } else if let Some(text) = value.as_string() {
-        Ok(Value::Text(text))
-    } else {
-        Err(SqlError::Decode {
-            column,
-            expected: "a number, a text or NULL",
-        })
+fn read(column: usize, value: Json) -> Result<Value, SqlError> {
+    let unreadable = SqlError::Decode {
+        column,
+        expected: "a number, a text or NULL",
+    };
+    match value {
+        Json::Null => Ok(Value::Null),
+        Json::String(text) => Ok(Value::Text(text)),
+        Json::Number(number) => match number.as_i64() {
+            Some(whole) if whole.unsigned_abs() <= MAX_SAFE_INTEGER.unsigned_abs() => {
+                Ok(Value::Integer(whole))
+            }
+            _ => number.as_f64().map(Value::Real).ok_or(unreadable),
+        },
+        _ => Err(unreadable),
     }
 }
 

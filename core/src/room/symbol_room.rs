@@ -34,8 +34,12 @@ const MIN_BACKOFF: i64 = 1_000;
 /// Longest wait before a delivery is tried again, milliseconds.
 const MAX_BACKOFF: i64 = 60_000;
 
+/// When a delivery that is not known to have failed is made again, milliseconds: who made it may
+/// have been lost. Most are acknowledged long before, and a room still in memory is not woken.
+const LOST: i64 = 5_000;
+
 /// How many bars are read again for each new one before they are counted among the past.
-const MANY_BARS: usize = 256;
+const MANY_BARS: usize = 32;
 
 /// What a symbol room holds in memory.
 #[derive(Debug)]
@@ -449,7 +453,7 @@ impl SymbolRoom {
     fn note_debt(&mut self, owed_before: bool, turn: &mut Turn<'_>) {
         if !owed_before {
             self.outbox.attempt = 0;
-            self.outbox.retry_at = turn.now.plus(MIN_BACKOFF);
+            self.outbox.retry_at = turn.now.plus(LOST);
         }
         turn.fx.write(self.outbox.save());
     }
@@ -520,7 +524,7 @@ impl SymbolRoom {
         self.outbox.acked_seq = seq;
         self.outbox.acked_version = version;
         self.outbox.attempt = 0;
-        self.outbox.retry_at = turn.now.plus(MIN_BACKOFF);
+        self.outbox.retry_at = turn.now.plus(LOST);
         turn.fx.write(self.outbox.save());
     }
 

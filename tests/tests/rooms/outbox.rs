@@ -25,7 +25,7 @@ fn a_batch_is_owed_until_it_is_acknowledged() {
         > approve AAPL BUY alice
         AAPL:2021-02-25:1 BUY by alice at #2
         > deadline AAPL
-        in 1000 ms
+        in 5000 ms
         > push AAPL
         [#1, #2] v2
         > push AAPL
@@ -144,7 +144,7 @@ fn failures_wait_twice_as_long_up_to_a_minute() {
         > bars AAPL 0 BUY
         1 accepted, 0 replaced, 0 unchanged
         > deadline AAPL
-        in 1000 ms
+        in 5000 ms
         ",
     );
 }

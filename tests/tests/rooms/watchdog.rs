@@ -38,7 +38,7 @@ fn a_lost_alarm_is_found_and_its_debt_paid() {
         300 accepted, 0 replaced, 0 unchanged
         > look AAPL
         in time
-        > wait 61000
+        > wait 65000
         > look AAPL
         in time
         > wait 1
