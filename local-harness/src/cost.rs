@@ -182,9 +182,11 @@ impl Desk {
             + approvals * CALLS_PER_APPROVAL
             + connects * CALLS_PER_CONNECT;
         let messages = dashboards * PINGS * DAYS;
+        // A room has an alarm for what it owes the feed, a row; it comes, though the feed has it.
+        let alarms = signals + fetches + approvals;
 
         let duration = if hibernation {
-            turns * TURN + (signals + approvals) * dashboards * SEND
+            (turns + alarms) * TURN + (signals + approvals) * dashboards * SEND
         } else {
             // Dashboards are sockets of the feed alone.
             let feed = if self.dashboards == 0 {
@@ -192,7 +194,7 @@ impl Desk {
             } else {
                 DAYS * 86_400.0
             };
-            turns * TURN + feed
+            (turns + alarms) * TURN + feed
         };
 
         let happened = [
@@ -216,10 +218,10 @@ impl Desk {
         Usage([
             requests,
             cpu,
-            turns + messages / MESSAGES_PER_REQUEST,
+            turns + alarms + messages / MESSAGES_PER_REQUEST,
             duration * MEMORY,
             sum(|rows| rows.read) + woken,
-            sum(|rows| rows.written),
+            sum(|rows| rows.written) + alarms,
             stored,
         ])
     }

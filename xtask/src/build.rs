@@ -72,8 +72,33 @@ fn build_wasm(ready: &Ready, profile: Profile) -> Result<()> {
         .env("ESBUILD_BIN", ready.npm_bin.join("esbuild"));
     ready.compiler.prepare(&mut command)?;
     shell::run(&mut command)?;
+    if matches!(profile, Profile::Wasm) {
+        strip_names(ready)?;
+    }
     check_exports()?;
     Ok(fs::write(stamp, wanted)?)
+}
+
+/// Takes the names of functions out of the module, which `worker-build` keeps: a twelfth of the
+/// upload, and a panic says its file and line without them. A profile wants `--dev`.
+fn strip_names(ready: &Ready) -> Result<()> {
+    let module = shell::root().join(FOLDER).join("index_bg.wasm");
+    // What the compiler uses, and nothing newer that a runtime may not know.
+    let features = [
+        "mutable-globals",
+        "sign-ext",
+        "nontrapping-float-to-int",
+        "bulk-memory",
+        "multivalue",
+        "reference-types",
+        "exception-handling",
+    ];
+    shell::run(
+        shell::command(&ready.npm_bin.join("wasm-opt"))
+            .args(features.map(|feature| format!("--enable-{feature}")))
+            .args(["--strip-debug", "--output"])
+            .args([&module, &module]),
+    )
 }
 
 /// The bundle must export the Durable Object's class: without it a deployment is refused.

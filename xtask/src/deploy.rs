@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::shell;
 
-/// The largest upload, gzipped: 1 MB.
-const MOST_KIB: f64 = 1_000_000.0 / 1024.0;
+/// The largest upload, gzipped: a twentieth more than it was when this was last looked at.
+const MOST_KIB: f64 = 840.0;
 
 /// Dry-runs the default and every named environment.
 pub(crate) fn run() -> Result<()> {
