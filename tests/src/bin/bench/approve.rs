@@ -8,11 +8,14 @@ use signalroom_tests::client::Reply;
 use signalroom_tests::load::{Load, now};
 use signalroom_tests::target::{Kind, harness, root};
 
-use crate::place::{Desk, LOAD, check, settle};
+use crate::place::{Bare, Desk, LOAD, check, settle};
 use crate::results::{Results, Series, millis, quantile};
 use crate::setting::Effort;
+use crate::workerd;
 
 const CLIENTS: usize = 1000;
+/// A notification is about so long, bytes.
+const LENGTH: usize = 550;
 /// Before those that count.
 const WARM_UP: usize = 10;
 
@@ -20,8 +23,10 @@ pub(crate) async fn run(effort: Effort, results: &mut Results) -> Result<()> {
     check()?;
     harness::binary().await?;
     settle()?;
+    ideal(effort, results).await?;
     measure(Kind::Harness, effort, results).await?;
     if root().join("build/worker/index.js").exists() {
+        minimal(effort, results).await?;
         return measure(Kind::Plain, effort, results).await;
     }
     results
@@ -30,8 +35,57 @@ pub(crate) async fn run(effort: Effort, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
+/// How many decisions are measured.
+fn approvals(effort: Effort) -> usize {
+    let usual = if effort.quick { 50 } else { 200 };
+    usual * effort.rounds(1)
+}
+
+/// What a broadcast alone takes of the ideal writer.
+async fn ideal(effort: Effort, results: &mut Results) -> Result<()> {
+    let mut bare = Bare::ideal(LENGTH)?;
+    let mut load = Load::start(Some(LOAD))?;
+    load.connect(&bare.plan, CLIENTS).await?;
+    let mut all = Vec::new();
+    for number in 0..WARM_UP + approvals(effort) {
+        let started = now();
+        bare.publish()?;
+        let took = load.next().await?.last.saturating_duration_since(started);
+        if number >= WARM_UP {
+            all.push(millis(took));
+        }
+    }
+    note(results, "ideal writer, a broadcast alone", &all)?;
+    load.close().await
+}
+
+/// What a broadcast alone takes of the least that does it on workerd.
+async fn minimal(effort: Effort, results: &mut Results) -> Result<()> {
+    let mut side = workerd::minimal(CLIENTS, &"x".repeat(LENGTH)).await?;
+    let mut all = Vec::new();
+    for number in 0..WARM_UP + approvals(effort) {
+        let took = side.message().await?;
+        if number >= WARM_UP {
+            all.push(millis(took));
+        }
+    }
+    note(results, "minimal object, a broadcast alone", &all)?;
+    workerd::stop(side).await
+}
+
+/// Keeps how long the last client waited.
+fn note(results: &mut Results, candidate: &str, all: &[f64]) -> Result<()> {
+    for (name, rank) in [("p50", 0.5), ("p99", 0.99)] {
+        let found = quantile(all, rank).context("approvals")?;
+        let what = format!("{name} from the request to the last client");
+        let of = Series::new(&what, "ms", "clients");
+        results.add(candidate, &of, CLIENTS, vec![found]);
+    }
+    Ok(())
+}
+
 async fn measure(kind: Kind, effort: Effort, results: &mut Results) -> Result<()> {
-    let approvals = if effort.quick { 50 } else { 200 } * effort.rounds(1);
+    let approvals = approvals(effort);
     let desk = Desk::start(kind, WARM_UP + approvals).await?;
     let mut load = Load::start(Some(LOAD))?;
     let plan = desk.plan("approval_notification")?;
@@ -57,16 +111,7 @@ async fn measure(kind: Kind, effort: Effort, results: &mut Results) -> Result<()
         Kind::Plain => "signalroom, workerd",
         _ => "signalroom, native",
     };
-    for (name, rank) in [("p50", 0.5), ("p99", 0.99)] {
-        let found = quantile(&all, rank).context("approvals")?;
-        let what = format!("{name} from the request to the last client");
-        results.add(
-            candidate,
-            &Series::new(&what, "ms", "clients"),
-            CLIENTS,
-            vec![found],
-        );
-    }
+    note(results, candidate, &all)?;
     for (part, took) in parts {
         let what = format!("p50 of Server-Timing, {part}");
         results.add(

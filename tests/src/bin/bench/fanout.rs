@@ -14,7 +14,7 @@ use signalroom_tests::target::{Kind, harness};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::place::{Bare, Desk, LOAD, check, cpu, resident, settle};
-use crate::results::{Results, Series, millis};
+use crate::results::{Results, Series, median, millis};
 use crate::setting::Effort;
 
 /// Who is compared with whom; results have these names.
@@ -25,7 +25,7 @@ pub(crate) const NATS: &str = "nats-server";
 /// Sockets.
 const SIZES: [usize; 3] = [100, 1000, 10_000];
 /// Publications under way.
-const FLIGHTS: [usize; 2] = [1, 8];
+pub(crate) const FLIGHTS: [usize; 2] = [1, 8];
 /// What latencies are measured with.
 const LISTENERS: usize = 1000;
 const PER_SECOND: u64 = 20;
@@ -33,7 +33,7 @@ const PER_SECOND: u64 = 20;
 /// What the rounds found, by candidate, quantity and sockets.
 type Found = BTreeMap<(usize, usize, &'static str), (Series, Vec<f64>)>;
 
-enum Candidate {
+pub(crate) enum Candidate {
     Bare(Box<Bare>),
     Desk(Box<Desk>),
 }
@@ -53,7 +53,7 @@ impl Candidate {
         }
     }
 
-    async fn stop(self) -> Result<()> {
+    pub(crate) async fn stop(self) -> Result<()> {
         match self {
             Self::Bare(_) => Ok(()),
             Self::Desk(desk) => desk.stop().await,
@@ -148,12 +148,17 @@ impl Round {
             let (key, cpu_key) = if flight == 1 { ("a", "c") } else { ("b", "cc") };
             closed_loop(candidate, &mut load, flight, seconds / 4.0).await?;
             let used = cpu(pid)?;
-            let (messages, took) = closed_loop(candidate, &mut load, flight, seconds).await?;
-            let deliveries = messages as f64 * self.size as f64;
+            let looped = closed_loop(candidate, &mut load, flight, seconds).await?;
+            let deliveries = looped.messages as f64 * self.size as f64;
             let used = cpu(pid)? - used;
-            let rate = deliveries / took.as_secs_f64();
             let what = format!("deliveries, {flight} in flight");
-            self.keep(found, key, &what, "1/s", rate);
+            self.keep(found, key, &what, "1/s", looped.rate(self.size));
+            if flight == 1
+                && let Some(spread) = median(&looped.spreads)
+            {
+                let what = "deliveries from the first client to the last, 1 in flight";
+                self.keep(found, "ab", what, "1/s", self.size as f64 / spread);
+            }
             let what = format!("CPU of the server per delivery, {flight} in flight");
             self.keep(found, cpu_key, &what, "µs", used * 1e6 / deliveries);
         }
@@ -209,18 +214,33 @@ impl Round {
     }
 }
 
+/// What a closed loop found.
+pub(crate) struct Looped {
+    pub(crate) messages: u64,
+    pub(crate) took: Duration,
+    /// From the first client to the last, of each message, seconds.
+    spreads: Vec<f64>,
+}
+
+impl Looped {
+    /// Deliveries a second to so many sockets.
+    pub(crate) fn rate(&self, sockets: usize) -> f64 {
+        self.messages as f64 * sockets as f64 / self.took.as_secs_f64()
+    }
+}
+
 /// Publishes anew whenever a message has reached all clients, with `flight` under way, for about
-/// so many seconds; how many arrived, and in which time.
-async fn closed_loop(
+/// so many seconds.
+pub(crate) async fn closed_loop(
     candidate: &mut Candidate,
     load: &mut Load,
     flight: usize,
     seconds: f64,
-) -> Result<(u64, Duration)> {
+) -> Result<Looped> {
     let mut puts = FuturesUnordered::new();
     let started = now();
     let end = started + Duration::from_secs_f64(seconds);
-    let (mut under_way, mut arrived, mut last) = (0, 0_u64, started);
+    let (mut under_way, mut last, mut spreads) = (0, started, Vec::new());
     loop {
         while under_way < flight && now() < end {
             under_way += 1;
@@ -230,7 +250,11 @@ async fn closed_loop(
             }
         }
         if under_way == 0 && puts.is_empty() {
-            return Ok((arrived, last.saturating_duration_since(started)));
+            return Ok(Looped {
+                messages: spreads.len() as u64,
+                took: last.saturating_duration_since(started),
+                spreads,
+            });
         }
         let answered = async {
             match puts.next().await {
@@ -241,9 +265,11 @@ async fn closed_loop(
         tokio::select! {
             put = answered => put?,
             arrival = load.next(), if under_way > 0 => {
-                last = arrival?.last;
+                let arrival = arrival?;
+                last = arrival.last;
                 under_way -= 1;
-                arrived += 1;
+                let spread = arrival.last.saturating_duration_since(arrival.first);
+                spreads.push(spread.as_secs_f64());
             }
         }
     }

@@ -1,6 +1,8 @@
 //! How costs grow: of an event with sockets and with known symbols, of a resume with what was
 //! missed. An exponent of 1 is linear.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use signalroom_tests::bars;
@@ -8,6 +10,7 @@ use signalroom_tests::client::{Dial, Minter, Role};
 use signalroom_tests::load::{Load, now};
 use signalroom_tests::runner::SECRET;
 use signalroom_tests::target::{Kind, harness};
+use tokio::time::sleep;
 
 use crate::place::{Desk, LOAD, check, cpu, settle};
 use crate::results::{Results, Series, millis};
@@ -20,6 +23,8 @@ const SYMBOLS: [usize; 4] = [10, 100, 1000, 10_000];
 const MISSED: [u64; 5] = [10, 50, 250, 1000, 5000];
 /// Bars that make a symbol known, and no more.
 const FEW_BARS: usize = 25;
+/// After so long a room that is not in use hibernates, and a little more.
+const HIBERNATES: Duration = Duration::from_secs(12);
 /// Clients while symbols grow.
 const FEW_CLIENTS: usize = 10;
 
@@ -104,6 +109,7 @@ async fn symbols(effort: Effort, results: &mut Results) -> Result<()> {
             .try_collect::<Vec<()>>()
             .await?;
         known = symbols;
+        rest_of(&desk).await?;
         load.connect(&plan, FEW_CLIENTS).await?;
         let events = if effort.quick { 100 } else { 400 };
         let found = events_of(&mut desk, &mut load, events).await?;
@@ -117,6 +123,21 @@ async fn symbols(effort: Effort, results: &mut Results) -> Result<()> {
     }
     load.close().await?;
     desk.stop().await
+}
+
+/// Waits until the rooms that were in use hibernate: each then closes its database, and a thousand
+/// of them keep the disk busy.
+async fn rest_of(desk: &Desk) -> Result<()> {
+    let mut before = cpu(desk.pid)?;
+    sleep(HIBERNATES).await;
+    loop {
+        sleep(Duration::from_secs(1)).await;
+        let used = cpu(desk.pid)?;
+        if used - before < 0.05 {
+            return Ok(());
+        }
+        before = used;
+    }
 }
 
 async fn missed(effort: Effort, results: &mut Results) -> Result<()> {

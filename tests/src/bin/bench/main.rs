@@ -16,6 +16,7 @@ mod resume;
 mod scores;
 mod setting;
 mod start;
+mod threads;
 mod workerd;
 
 use std::future::Future;
@@ -61,6 +62,8 @@ enum Name {
     Start,
     /// Deliveries per second, CPU, memory and latency beside an ideal writer and nats-server.
     Fanout,
+    /// One worker thread against two.
+    Threads,
     /// A decision to the last of 1,000 clients, native and on workerd.
     Approve,
     /// The cost of an event and of a resume as sockets, symbols and missed events grow.
@@ -111,6 +114,7 @@ fn measure(name: Name, effort: Effort) -> Result<()> {
         Name::Start => on_all_cores(start::run(effort, found)),
         Name::Workerd => on_one_core(workerd::run(effort, found)),
         Name::Fanout => on_one_core(fanout::run(effort, found)),
+        Name::Threads => on_one_core(threads::run(effort, found)),
         Name::Approve => on_one_core(approve::run(effort, found)),
         Name::Growth => on_one_core(growth::run(effort, found)),
         Name::Report => Ok(()),

@@ -20,7 +20,7 @@ use crate::ideal;
 use crate::setting::folder_start;
 
 /// The server's core.
-const SERVER: usize = 0;
+pub(crate) const SERVER: usize = 0;
 /// The core of the load, and of whoever publishes.
 pub(crate) const LOAD: usize = 1;
 
@@ -99,8 +99,19 @@ pub(crate) struct Desk {
 impl Desk {
     /// Starts it with `symbols` that have a signal each.
     pub(crate) async fn start(kind: Kind, symbols: usize) -> Result<Self> {
-        let (folder, start) = folder_start(&[("PROVIDERS", "")])?;
-        pin(&[SERVER])?;
+        Self::start_on(&[SERVER], kind, symbols, &[]).await
+    }
+
+    /// The same on other cores, with `vars` in its environment.
+    pub(crate) async fn start_on(
+        cores: &[usize],
+        kind: Kind,
+        symbols: usize,
+        vars: &[(&str, &str)],
+    ) -> Result<Self> {
+        let vars: Vec<_> = [&[("PROVIDERS", "")], vars].concat();
+        let (folder, start) = folder_start(&vars)?;
+        pin(cores)?;
         let started = Server::start(kind, &start).await;
         pin(&[LOAD])?;
         let server = started?;

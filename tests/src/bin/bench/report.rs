@@ -53,8 +53,9 @@ const REPORTED: [[&str; 6]; 8] = [
 ];
 
 /// All benchmarks in the order of the page.
-const ORDER: [&str; 9] = [
-    "fanout", "workerd", "approve", "growth", "scores", "start", "import", "fetch", "resume",
+const ORDER: [&str; 10] = [
+    "fanout", "threads", "workerd", "approve", "growth", "scores", "start", "import", "fetch",
+    "resume",
 ];
 
 /// Writes the page anew.

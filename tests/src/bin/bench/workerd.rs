@@ -36,7 +36,7 @@ const SYMBOLS: usize = 80;
 const SIGNAL: &str = "\"type\":\"new_signal\"";
 const SNAPSHOT: &str = "\"type\":\"snapshot\"";
 
-const MINIMAL: &str = "minimal object";
+pub(crate) const MINIMAL: &str = "minimal object";
 const ROOM: &str = "signalroom, /ws/X";
 const FEED: &str = "signalroom, /ws";
 
@@ -63,7 +63,7 @@ pub(crate) async fn run(effort: Effort, results: &mut Results) -> Result<()> {
 }
 
 /// A server, its clients, and how to make it send them a message.
-struct Side {
+pub(crate) struct Side {
     name: &'static str,
     server: Running,
     load: Load,
@@ -205,6 +205,13 @@ async fn fixture(name: &'static str, file: &str, path: &str, text: &str) -> Resu
     })
 }
 
+/// The minimal object with so many clients, warm.
+pub(crate) async fn minimal(sockets: usize, text: &str) -> Result<Side> {
+    let mut side = fixture(MINIMAL, "minimal", "/", text).await?;
+    side.connect(sockets).await?;
+    Ok(side)
+}
+
 /// What a number of messages took.
 #[derive(Debug, Clone, Copy)]
 struct Took {
@@ -224,7 +231,7 @@ impl Side {
     }
 
     /// One message to all clients, and the time until the last one has it.
-    async fn message(&mut self) -> Result<Duration> {
+    pub(crate) async fn message(&mut self) -> Result<Duration> {
         self.sent += 1;
         let started = now();
         let reached = self.load.reached(self.sent);
@@ -329,7 +336,7 @@ async fn single(sockets: usize, effort: Effort, results: &mut Results) -> Result
     Ok(median(&least))
 }
 
-async fn stop(mut side: Side) -> Result<()> {
+pub(crate) async fn stop(mut side: Side) -> Result<()> {
     side.load.close().await?;
     // Its data is gone with it.
     side.server.stop(Stop::Kill).await?;
