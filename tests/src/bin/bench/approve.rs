@@ -8,12 +8,14 @@ use signalroom_tests::client::Reply;
 use signalroom_tests::load::{Load, now};
 use signalroom_tests::target::{Kind, harness, root};
 
-use crate::place::{Bare, Desk, LOAD, check, settle};
+use crate::place::{Bare, Desk, LOAD, check, cpu, settle};
 use crate::results::{Results, Series, millis, quantile};
 use crate::setting::Effort;
 use crate::workerd;
 
 const CLIENTS: usize = 1000;
+/// Decisions that nobody hears of: what they cost the server alone.
+const ALONE: usize = 100;
 /// A notification is about so long, bytes.
 const LENGTH: usize = 550;
 /// Before those that count.
@@ -85,17 +87,31 @@ fn note(results: &mut Results, candidate: &str, all: &[f64]) -> Result<()> {
 }
 
 async fn measure(kind: Kind, effort: Effort, results: &mut Results) -> Result<()> {
+    let candidate = match kind {
+        Kind::Plain => "signalroom, workerd",
+        _ => "signalroom, native",
+    };
     let approvals = approvals(effort);
-    let desk = Desk::start(kind, WARM_UP + approvals).await?;
+    let desk = Desk::start(kind, ALONE + WARM_UP + approvals).await?;
+    let body = json!({"status": "BUY"});
+    let path = |number| format!("/api/v1/signals/{}/approve", desk.symbol(number));
+    let before = cpu(desk.pid)?;
+    for number in 0..ALONE {
+        let number = WARM_UP + approvals + number;
+        desk.rest.post(&path(number), &body).await?.ok()?;
+    }
+    let each = (cpu(desk.pid)? - before) * 1e3 / ALONE as f64;
+    let of = Series::new("processor time of a decision to nobody", "ms", "clients");
+    results.add(candidate, &of, 0_u32, vec![each]);
+
     let mut load = Load::start(Some(LOAD))?;
     let plan = desk.plan("approval_notification")?;
     load.connect(&plan, CLIENTS).await?;
     let mut all = Vec::new();
     let mut parts: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for number in 0..WARM_UP + approvals {
-        let path = format!("/api/v1/signals/{}/approve", desk.symbol(number));
+        let path = path(number);
         let started = now();
-        let body = json!({"status": "BUY"});
         let (reply, arrival) = tokio::join!(desk.rest.post(&path, &body), load.next());
         let reply = reply?;
         reply.ok()?;
@@ -107,10 +123,6 @@ async fn measure(kind: Kind, effort: Effort, results: &mut Results) -> Result<()
             }
         }
     }
-    let candidate = match kind {
-        Kind::Plain => "signalroom, workerd",
-        _ => "signalroom, native",
-    };
     note(results, candidate, &all)?;
     for (part, took) in parts {
         let what = format!("p50 of Server-Timing, {part}");

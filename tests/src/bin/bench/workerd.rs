@@ -50,6 +50,7 @@ pub(crate) async fn run(effort: Effort, results: &mut Results) -> Result<()> {
     } else {
         &[100, 1000, MOST]
     };
+    alone(effort, results).await?;
     let mut least = None;
     for &sockets in sizes {
         least = single(sockets, effort, results).await?;
@@ -60,6 +61,23 @@ pub(crate) async fn run(effort: Effort, results: &mut Results) -> Result<()> {
         compression(compressed, effort, results).await?;
     }
     Ok(())
+}
+
+/// What a publication costs by itself: a request of the Worker, a room's turn and the feed's.
+async fn alone(effort: Effort, results: &mut Results) -> Result<()> {
+    const PUBLICATIONS: u32 = 100;
+    let (mut side, _) = ours(ROOM, &Script::ours()?, "/ws/X").await?;
+    let mut rounds = Vec::new();
+    for _ in 0..effort.rounds(5) {
+        let before = side.server.cpu()?;
+        for _ in 0..PUBLICATIONS {
+            side.source.publish().await?;
+        }
+        rounds.push(millis((side.server.cpu()? - before) / PUBLICATIONS));
+    }
+    let of = Series::new("processor time of a publication to nobody", "ms", "sockets");
+    results.add("signalroom", &of, 0_u32, rounds);
+    stop(side).await
 }
 
 /// A server, its clients, and how to make it send them a message.
