@@ -63,7 +63,7 @@ async fn ideal(effort: Effort, results: &mut Results) -> Result<()> {
 
 /// What a broadcast alone takes of the least that does it on workerd.
 async fn minimal(effort: Effort, results: &mut Results) -> Result<()> {
-    let mut side = workerd::minimal(CLIENTS, &"x".repeat(LENGTH)).await?;
+    let mut side = workerd::minimal(CLIENTS, LENGTH).await?;
     let mut all = Vec::new();
     for number in 0..WARM_UP + approvals(effort) {
         let took = side.message().await?;

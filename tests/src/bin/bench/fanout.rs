@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use signalroom_tests::client::{Dial, Minter, Role};
-use signalroom_tests::load::{Load, Plan, now};
+use signalroom_tests::load::{Histogram, Load, Plan, now};
 use signalroom_tests::runner::SECRET;
 use signalroom_tests::target::{Kind, harness};
 use tokio::time::{MissedTickBehavior, interval};
@@ -27,8 +27,8 @@ const SIZES: [usize; 3] = [100, 1000, 10_000];
 /// Publications under way.
 pub(crate) const FLIGHTS: [usize; 2] = [1, 8];
 /// What latencies are measured with.
-const LISTENERS: usize = 1000;
-const PER_SECOND: u64 = 20;
+pub(crate) const LISTENERS: usize = 1000;
+pub(crate) const PER_SECOND: u64 = 20;
 
 /// What the rounds found, by candidate, quantity and sockets.
 type Found = BTreeMap<(usize, usize, &'static str), (Series, Vec<f64>)>;
@@ -163,7 +163,8 @@ impl Round {
             self.keep(found, cpu_key, &what, "µs", used * 1e6 / deliveries);
         }
         if self.size == LISTENERS {
-            let histogram = self.paced(candidate, &mut load).await?;
+            let seconds = if self.effort.quick { 2 } else { 6 };
+            let histogram = paced(candidate, &mut load, seconds).await?;
             for (key, name, quantile) in [("f", "p50", 0.5), ("g", "p99", 0.99)] {
                 let took = histogram.quantile(quantile).context("deliveries")?;
                 let what = format!("{name} from publication to a client, {PER_SECOND} messages/s");
@@ -178,39 +179,6 @@ impl Round {
         let place = found.entry((which, order, key));
         let entry = place.or_insert_with(|| (Series::new(what, unit, "sockets"), Vec::new()));
         entry.1.push(value);
-    }
-
-    /// Messages at a steady pace, whatever becomes of those before.
-    async fn paced(
-        &self,
-        candidate: &mut Candidate,
-        load: &mut Load,
-    ) -> Result<signalroom_tests::load::Histogram> {
-        // A load tells latencies of messages since its clients are there.
-        load.connect(&candidate.plan()?, self.size).await?;
-        let messages = PER_SECOND * if self.effort.quick { 2 } else { 6 };
-        let mut ticks = interval(Duration::from_secs(1) / PER_SECOND as u32);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        let mut puts = FuturesUnordered::new();
-        let (mut sent, mut arrived) = (0, 0);
-        while arrived < messages || !puts.is_empty() {
-            tokio::select! {
-                _ = ticks.tick(), if sent < messages => {
-                    load.publishing(now());
-                    sent += 1;
-                    match candidate {
-                        Candidate::Bare(bare) => bare.publish()?,
-                        Candidate::Desk(desk) => puts.push(desk.publish()),
-                    }
-                }
-                Some(put) = puts.next() => put?,
-                arrival = load.next(), if arrived < messages => {
-                    arrival?;
-                    arrived += 1;
-                }
-            }
-        }
-        load.latencies().await
     }
 }
 
@@ -273,4 +241,37 @@ pub(crate) async fn closed_loop(
             }
         }
     }
+}
+
+/// Messages to so many listeners at a steady pace, whatever becomes of those before.
+pub(crate) async fn paced(
+    candidate: &mut Candidate,
+    load: &mut Load,
+    seconds: u64,
+) -> Result<Histogram> {
+    // A load tells latencies of messages since its clients are there.
+    load.connect(&candidate.plan()?, LISTENERS).await?;
+    let messages = PER_SECOND * seconds;
+    let mut ticks = interval(Duration::from_secs(1) / PER_SECOND as u32);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    let mut puts = FuturesUnordered::new();
+    let (mut sent, mut arrived) = (0, 0);
+    while arrived < messages || !puts.is_empty() {
+        tokio::select! {
+            _ = ticks.tick(), if sent < messages => {
+                load.publishing(now());
+                sent += 1;
+                match candidate {
+                    Candidate::Bare(bare) => bare.publish()?,
+                    Candidate::Desk(desk) => puts.push(desk.publish()),
+                }
+            }
+            Some(put) = puts.next() => put?,
+            arrival = load.next(), if arrived < messages => {
+                arrival?;
+                arrived += 1;
+            }
+        }
+    }
+    load.latencies().await
 }

@@ -1,13 +1,13 @@
 //! One worker thread against two, where the server may use both cores; the load has the second
 //! one as well.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use signalroom_tests::load::Load;
 use signalroom_tests::target::{Kind, harness};
 
-use crate::fanout::{Candidate, FLIGHTS, closed_loop};
+use crate::fanout::{Candidate, FLIGHTS, LISTENERS, PER_SECOND, closed_loop, paced};
 use crate::place::{Desk, LOAD, SERVER, check, settle};
-use crate::results::{Results, Series};
+use crate::results::{Results, Series, millis};
 use crate::setting::Effort;
 
 const SIZES: [usize; 2] = [1000, 10_000];
@@ -20,6 +20,7 @@ pub(crate) async fn run(effort: Effort, results: &mut Results) -> Result<()> {
     settle()?;
     results.baseline = Some(ONE.to_owned());
     let seconds = if effort.quick { 1.0 } else { 2.5 };
+    let mut waits = vec![Vec::new(); THREADS.len() * 2];
     for size in SIZES {
         let mut found = vec![Vec::new(); THREADS.len() * FLIGHTS.len()];
         for round in 0..effort.rounds(5) {
@@ -37,6 +38,14 @@ pub(crate) async fn run(effort: Effort, results: &mut Results) -> Result<()> {
                     let looped = closed_loop(&mut candidate, &mut load, flight, seconds).await?;
                     found[which * FLIGHTS.len() + order].push(looped.rate(size));
                 }
+                if size == LISTENERS {
+                    let seconds = if effort.quick { 2 } else { 6 };
+                    let histogram = paced(&mut candidate, &mut load, seconds).await?;
+                    for (order, quantile) in [0.5, 0.99].into_iter().enumerate() {
+                        let took = histogram.quantile(quantile).context("deliveries")?;
+                        waits[which * 2 + order].push(millis(took));
+                    }
+                }
                 load.close().await?;
                 candidate.stop().await?;
             }
@@ -47,6 +56,12 @@ pub(crate) async fn run(effort: Effort, results: &mut Results) -> Result<()> {
             let of = Series::new(&what, "1/s", "sockets");
             results.add(THREADS[which].0, &of, size, rates);
         }
+    }
+    for (place, waits) in waits.into_iter().enumerate() {
+        let name = ["p50", "p99"][place % 2];
+        let what = format!("{name} from publication to a client, {PER_SECOND} messages/s");
+        let of = Series::new(&what, "ms", "sockets");
+        results.add(THREADS[place / 2].0, &of, LISTENERS, waits);
     }
     Ok(())
 }

@@ -223,9 +223,10 @@ async fn fixture(name: &'static str, file: &str, path: &str, text: &str) -> Resu
     })
 }
 
-/// The minimal object with so many clients, warm.
-pub(crate) async fn minimal(sockets: usize, text: &str) -> Result<Side> {
-    let mut side = fixture(MINIMAL, "minimal", "/", text).await?;
+/// The minimal object with so many clients, warm; its messages have `length` bytes.
+pub(crate) async fn minimal(sockets: usize, length: usize) -> Result<Side> {
+    let text = format!("{SIGNAL:x<length$}");
+    let mut side = fixture(MINIMAL, "minimal", "/", &text).await?;
     side.connect(sockets).await?;
     Ok(side)
 }
