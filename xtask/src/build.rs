@@ -94,7 +94,7 @@ fn strip_names(ready: &Ready) -> Result<()> {
         "exception-handling",
     ];
     shell::run(
-        shell::command(&ready.npm_bin.join("wasm-opt"))
+        shell::command(ready.npm_bin.join("wasm-opt"))
             .args(features.map(|feature| format!("--enable-{feature}")))
             .args(["--strip-debug", "--output"])
             .args([&module, &module]),
