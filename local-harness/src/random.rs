@@ -1,7 +1,7 @@
 //! Random ids. The system's source is asked; where it fails, nothing can be kept apart any more.
 
 /// A random number.
-pub(crate) fn number() -> u64 {
+fn number() -> u64 {
     u64::from_le_bytes(bytes())
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use signalroom_core::auth::Verifier;
@@ -74,6 +74,8 @@ pub(crate) struct Registry {
     pub(crate) settings: Settings,
     pub(super) phases: Phases,
     rooms: Mutex<HashMap<RoomName, Arc<Handle>>>,
+    /// How many sockets there have been.
+    conns: AtomicU64,
     /// How many sockets are open, in all rooms.
     pub(super) sockets: Arc<AtomicUsize>,
     /// Who writes to them.
@@ -94,12 +96,19 @@ impl Registry {
                 settings,
                 phases,
                 rooms,
+                conns: AtomicU64::default(),
                 sockets,
                 writers,
                 alive,
             }),
             gone,
         )
+    }
+
+    /// The identity of a socket that is accepted now: one after the other, so that a broadcast goes
+    /// through memory, the kernel's too, in the order in which it was taken.
+    pub(super) fn next_conn(&self) -> ConnId {
+        ConnId(self.conns.fetch_add(1, Ordering::Relaxed))
     }
 
     /// What tokens are checked with.

@@ -33,7 +33,7 @@ use super::registry::{Handle, Message, Registry};
 use super::writer::{Released, Writers};
 use crate::pace::Paced;
 use crate::phase::{Phase, Phases};
-use crate::{clock, keys, random};
+use crate::{clock, keys};
 
 /// After so much silence the room is told.
 const SILENCE: Duration = Duration::from_millis(limits::SILENCE_MS as u64);
@@ -79,7 +79,7 @@ pub(crate) async fn serve(io: Upgraded, accepted: Accepted, registry: Arc<Regist
     let wire = wire(Arc::clone(&stream), &parts.read_buf);
     // However little of it was used, it is as large as the head of a request.
     drop(parts.read_buf);
-    let conn = ConnId(random::number());
+    let conn = registry.next_conn();
     let _counted = Counted::new(&registry.sockets);
     let writers = registry.writers.clone();
     let phases = registry.phases.clone();

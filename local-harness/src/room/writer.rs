@@ -48,10 +48,11 @@ const BEHIND: usize = 128;
 /// A write neither waits nor raises a signal.
 const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
 
-/// A map by connection. Its ids are random and made here, so they need no hashing.
+/// A map by connection. Its ids are made here, one after the other, so they need no hashing, and
+/// neighbours are found side by side.
 pub(super) type ByConn<T> = HashMap<ConnId, T, BuildHasherDefault<AsItIs>>;
 
-/// Takes a random number for its own hash.
+/// Takes a number for its own hash.
 #[derive(Debug, Default)]
 pub(super) struct AsItIs(u64);
 
@@ -197,9 +198,9 @@ impl Writers {
     }
 }
 
-/// Which of `writers` has a socket. The lower half of the id finds it in that one's map.
+/// Which of `writers` has a socket: each in turn.
 fn share(conn: ConnId, writers: usize) -> usize {
-    usize::try_from(conn.0 >> 32).unwrap_or_default() % writers
+    usize::try_from(conn.0).unwrap_or_default() % writers
 }
 
 /// When a socket closes after the server began to drain: spread by its id over a time that grows

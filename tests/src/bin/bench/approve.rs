@@ -1,6 +1,7 @@
 //! From `POST …/approve` to the last of 1,000 clients, and where the time went on the server.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::json;
@@ -48,31 +49,36 @@ async fn ideal(effort: Effort, results: &mut Results) -> Result<()> {
     let mut bare = Bare::ideal(LENGTH)?;
     let mut load = Load::start(Some(LOAD))?;
     load.connect(&bare.plan, CLIENTS).await?;
-    let mut all = Vec::new();
-    for number in 0..WARM_UP + approvals(effort) {
+    let all = timed(effort, async || {
         let started = now();
         bare.publish()?;
-        let took = load.next().await?.last.saturating_duration_since(started);
-        if number >= WARM_UP {
-            all.push(millis(took));
-        }
-    }
-    note(results, "ideal writer, a broadcast alone", &all)?;
+        Ok(load.next().await?.last.saturating_duration_since(started))
+    });
+    note(results, "ideal writer, a broadcast alone", &all.await?)?;
     load.close().await
 }
 
 /// What a broadcast alone takes of the least that does it on workerd.
 async fn minimal(effort: Effort, results: &mut Results) -> Result<()> {
     let mut side = workerd::minimal(CLIENTS, LENGTH).await?;
+    let all = timed(effort, async || side.message().await).await?;
+    note(results, "minimal object, a broadcast alone", &all)?;
+    workerd::stop(side).await
+}
+
+/// As many broadcasts as decisions, milliseconds each; the first ones do not count.
+async fn timed(
+    effort: Effort,
+    mut broadcast: impl AsyncFnMut() -> Result<Duration>,
+) -> Result<Vec<f64>> {
     let mut all = Vec::new();
     for number in 0..WARM_UP + approvals(effort) {
-        let took = side.message().await?;
+        let took = broadcast().await?;
         if number >= WARM_UP {
             all.push(millis(took));
         }
     }
-    note(results, "minimal object, a broadcast alone", &all)?;
-    workerd::stop(side).await
+    Ok(all)
 }
 
 /// Keeps how long the last client waited.
