@@ -129,14 +129,16 @@ const CONNECTS: f64 = 4.0;
 const PINGS: f64 = 86_400.0 / 15.0;
 /// Messages into an object's sockets that are charged as one request.
 const MESSAGES_PER_REQUEST: f64 = 20.0;
-/// A request's CPU in the Worker, ms; assumed.
+/// A request's CPU in the Worker, ms: two thirds of what `cargo xtask bench workerd` finds that a
+/// publication takes, of which the rest is the objects', where duration is charged, not CPU.
 const CPU_PER_REQUEST: f64 = 2.0;
 /// A run's CPU in the Worker, ms, and that of a symbol it fetches.
 const CPU_PER_RUN: f64 = 5.0;
 /// How long a turn keeps a room from sleeping, s: it is woken, decides and commits.
 const TURN: f64 = 0.050;
-/// How long the feed broadcasts to one socket, s: what workerd takes with thousands of them.
-const SEND: f64 = 0.000_025;
+/// How long the feed broadcasts to one socket, s: what `cargo xtask bench workerd` finds with
+/// thousands of them.
+const SEND: f64 = 0.000_031;
 /// Memory that an object is charged for, GB.
 const MEMORY: f64 = 0.128;
 /// MB of a symbol with 20 years of bars, of a signal, of a decision.
