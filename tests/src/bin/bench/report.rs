@@ -10,6 +10,7 @@ use signalroom_tests::target::root;
 
 use crate::fanout::{IDEAL, NATS, OURS};
 use crate::results::{Figure, Results, folder};
+use crate::workerd::{self, FEED, MINIMAL, PARTY, ROOM};
 
 const BEGIN: &str = "<!-- results: cargo xtask bench report -->";
 const END: &str = "<!-- /results -->";
@@ -112,7 +113,8 @@ fn render(all: &[Results]) -> String {
             let _ = writeln!(text, "{note}\n");
         }
         if results.name == "fanout" {
-            text += &peers(results);
+            let workerd = all.iter().find(|it| it.name == "workerd");
+            text += &peers(results, workerd);
         }
         for over in overs(results) {
             text += &table(results, &over);
@@ -198,18 +200,13 @@ fn baseline(results: &Results, figure: &Figure) -> Option<f64> {
     Some(figure.median / same?.median)
 }
 
-/// The peers of before beside those of this run.
-fn peers(results: &Results) -> String {
+/// The peers of before beside those of this run, and of that on workerd.
+fn peers(results: &Results, workerd: Option<&Results>) -> String {
     let mut text =
         "| deliveries/s | 100 | 1,000 | 10,000 | p99 ms at 20 messages/s, 1,000 sockets \
                     | KB per idle socket |\n| --- | ---: | ---: | ---: | ---: | ---: |\n"
             .to_owned();
-    let find = |candidate: &str, what: &str, at: u64| {
-        let found = results.figures.iter().find(|it| {
-            it.candidate == candidate && it.series.what.starts_with(what) && it.at == at
-        });
-        found.map_or("–".to_owned(), |it| grouped(it.median))
-    };
+    let find = |candidate: &str, what: &str, at: u64| cell(results, candidate, what, at);
     for candidate in [OURS, IDEAL, NATS] {
         for flight in [1, 8] {
             let what = format!("deliveries, {flight} in flight");
@@ -225,10 +222,37 @@ fn peers(results: &Results) -> String {
             );
         }
     }
+    for candidate in [ROOM, FEED, MINIMAL, PARTY] {
+        let Some(workerd) = workerd else { break };
+        let rate = |at| cell(workerd, candidate, "single messages", at);
+        let most = workerd::MOST as u64;
+        let _ = writeln!(
+            text,
+            "| **workerd, {candidate}**, 1 in flight | {} | {} | {} | – | {} |",
+            rate(100),
+            rate(1000),
+            rate(most),
+            cell(workerd, candidate, "memory of an idle socket", most),
+        );
+    }
     for row in REPORTED {
         let _ = writeln!(text, "| {} |", row.join(" | "));
     }
-    text + "\nRows in bold are of this run; the others were reported before, on another day.\n\n"
+    let _ = writeln!(
+        text,
+        "\nRows in bold are of these runs, the last size on workerd {}; the others were reported before, on another day.\n",
+        grouped(workerd::MOST as f64)
+    );
+    text
+}
+
+/// A figure, or a dash.
+fn cell(results: &Results, candidate: &str, what: &str, at: u64) -> String {
+    let found = results
+        .figures
+        .iter()
+        .find(|it| it.candidate == candidate && it.series.what.starts_with(what) && it.at == at);
+    found.map_or("–".to_owned(), |it| grouped(it.median))
 }
 
 /// The exponent of the power that fits best, by least squares of the logarithms; none of fewer

@@ -27,7 +27,7 @@ const CLIENTS: usize = 1;
 /// Sockets that this process can hold at once: below the usual limit of 20,000 files.
 const AT_ONCE: usize = 16_000;
 /// As many sockets as workerd can hold then: it takes two files for each, and some for each object.
-const MOST: usize = 9500;
+pub(crate) const MOST: usize = 9500;
 /// Messages to nobody at first: so many are published before the runtime has compiled what is hot.
 const WARM_UP: usize = 300;
 /// Symbols of a run.
@@ -37,8 +37,9 @@ const SIGNAL: &str = "\"type\":\"new_signal\"";
 const SNAPSHOT: &str = "\"type\":\"snapshot\"";
 
 pub(crate) const MINIMAL: &str = "minimal object";
-const ROOM: &str = "signalroom, /ws/X";
-const FEED: &str = "signalroom, /ws";
+pub(crate) const ROOM: &str = "signalroom, /ws/X";
+pub(crate) const FEED: &str = "signalroom, /ws";
+pub(crate) const PARTY: &str = "partyserver";
 
 pub(crate) async fn run(effort: Effort, results: &mut Results) -> Result<()> {
     results.baseline = Some(MINIMAL.to_owned());
@@ -287,7 +288,7 @@ async fn single(sockets: usize, effort: Effort, results: &mut Results) -> Result
         fixture(MINIMAL, "minimal", "/", &frame).await?,
         room,
         feed,
-        fixture("partyserver", "party", "/", &frame).await?,
+        fixture(PARTY, "party", "/", &frame).await?,
     ];
     let memory = sides.iter().map(|side| side.server.memory());
     let before = memory.collect::<Result<Vec<_>>>()?;
@@ -299,7 +300,7 @@ async fn single(sockets: usize, effort: Effort, results: &mut Results) -> Result
     for round in 0..effort.rounds(10) {
         for (number, side) in sides.iter_mut().enumerate() {
             // A few rounds do for what ours is not held against.
-            if side.name == "partyserver" && round >= 3 {
+            if side.name == PARTY && round >= 3 {
                 continue;
             }
             if round == 0 || !keep {
