@@ -262,8 +262,8 @@ impl Socket {
             let heard = tokio::select! {
                 biased;
                 released = &mut line.released => {
-                    // An error means that the server has stopped.
-                    return released.map_or(End::Gone, End::Released);
+                    // An error means that the server has stopped, and its writers with it.
+                    return End::Released(released.unwrap_or(Released::Broken));
                 }
                 () = &mut silence => {
                     // It is only set anew here, not at every word.

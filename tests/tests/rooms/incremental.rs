@@ -181,9 +181,9 @@ proptest! {
 fn the_past_moves_on_with_the_bars_and_is_read_anew_where_it_changed() {
     let mut desk = Desk::new(7);
     let before = desk.through();
-    desk.send(200, true);
+    desk.send(20, true);
     assert_eq!(desk.through(), before, "not for every bar");
-    desk.send(200, true);
+    desk.send(20, true);
     desk.check();
     let moved = desk.through();
     assert!(moved > before, "{moved:?} after {before:?}");
