@@ -218,8 +218,8 @@ impl Object {
     }
 
     /// Sees to it that the object's one alarm comes at the room's next deadline, or before: an
-    /// alarm that was set is left as it is, since to move it costs a row and a commit of its own
-    /// for each message, and to have it for nothing an object request for all of a second.
+    /// alarm that was set is left as it is. To move it would cost a row and a commit of its own for
+    /// each message; that it comes for nothing costs one object request for a burst of them.
     async fn arm(&self) -> Result<()> {
         let Some(at) = self.deadline()? else {
             return Ok(());
