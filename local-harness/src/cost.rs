@@ -186,9 +186,10 @@ impl Desk {
         let messages = dashboards * PINGS * DAYS;
         // A room has an alarm for what it owes the feed, a row; it comes, though the feed has it.
         let alarms = signals + fetches + approvals;
+        let calls = turns + alarms;
 
         let duration = if hibernation {
-            (turns + alarms) * TURN + (signals + approvals) * dashboards * SEND
+            calls * TURN + (signals + approvals) * dashboards * SEND
         } else {
             // Dashboards are sockets of the feed alone.
             let feed = if self.dashboards == 0 {
@@ -196,7 +197,7 @@ impl Desk {
             } else {
                 DAYS * 86_400.0
             };
-            (turns + alarms) * TURN + feed
+            calls * TURN + feed
         };
 
         let happened = [
@@ -220,7 +221,7 @@ impl Desk {
         Usage([
             requests,
             cpu,
-            turns + alarms + messages / MESSAGES_PER_REQUEST,
+            calls + messages / MESSAGES_PER_REQUEST,
             duration * MEMORY,
             sum(|rows| rows.read) + woken,
             sum(|rows| rows.written) + alarms,

@@ -1,14 +1,9 @@
 //! Random ids. The system's source is asked; where it fails, nothing can be kept apart any more.
 
-/// A random number.
-fn number() -> u64 {
-    u64::from_le_bytes(bytes())
-}
-
 /// A random number in [0, 1).
 #[allow(clippy::cast_precision_loss, reason = "53 bits fit")]
 pub fn fraction() -> f64 {
-    (number() >> 11) as f64 / (1u64 << 53) as f64
+    (u64::from_le_bytes(bytes()) >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// `N` random bytes as lower-case hexadecimal digits.
