@@ -10,6 +10,12 @@ pub fn plain(text: &str) -> String {
     lines.chars().filter(|it| is_plain(*it)).nfc().collect()
 }
 
+/// UTF-8 text without the byte-order mark that some editors and tools put before it: CSV, and JSON,
+/// whose readers may ignore one (RFC 8259 section 8.1).
+pub fn without_bom(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
+}
+
 fn is_plain(it: char) -> bool {
     match it {
         '\n' | '\t' => true,

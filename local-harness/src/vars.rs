@@ -192,6 +192,7 @@ fn dev_vars(file: &Path) -> Result<BTreeMap<String, String>, FileError> {
 /// Reads `NAME=value` lines; the error is the number of the first line that is none.
 fn parse_dev_vars(text: &str) -> Result<BTreeMap<String, String>, usize> {
     let mut vars = BTreeMap::new();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {

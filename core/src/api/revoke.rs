@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::problem::Problem;
 use super::writes::{complete, optional_object, text};
 use super::{Asked, Next, Replies, Response, failed, mixed_up};
-use crate::auth::MAX_SUBJECT_BYTES;
+use crate::auth::{SUBJECT_RULE, is_subject};
 use crate::room::call::{Call, Page, Reply, Slice};
 use crate::room::name::RoomName;
 use crate::symbol::Symbol;
@@ -32,7 +32,7 @@ pub(super) struct Revoked {
 pub(super) fn revoke(asked: Asked) -> Result<Next, Problem> {
     let sub = asked.parameter.clone().unwrap_or_default();
     if !is_subject(&sub) {
-        let detail = format!("A user is 1 to {MAX_SUBJECT_BYTES} bytes of UTF-8 without controls.");
+        let detail = format!("A user is {SUBJECT_RULE}.");
         return Err(Problem::invalid("/sub", detail));
     }
     Ok(Next::Body {
@@ -52,12 +52,6 @@ pub(super) fn revoke(asked: Asked) -> Result<Next, Problem> {
             }
         }),
     })
-}
-
-/// What a token may carry as its subject. What was no UTF-8 is nobody's name.
-fn is_subject(sub: &str) -> bool {
-    (1..=MAX_SUBJECT_BYTES).contains(&sub.len())
-        && !sub.contains(|letter: char| letter.is_control() || letter == '\u{fffd}')
 }
 
 fn ask_feed(call: Call, sub: String, asked: Asked) -> Next {

@@ -12,9 +12,9 @@ use crate::room::log::json;
 #[cfg(feature = "openapi")]
 use crate::room::signal::SignalView;
 use crate::room::signal::{Approval, SignalId};
-use crate::signals::parse::{Parsed, Rejected, parse_csv, parse_json};
-use crate::symbol::Symbol;
-use crate::text::plain;
+use crate::signals::parse::{Format, Parsed, Rejected, header_line, parse_csv, parse_json};
+use crate::symbol::{InvalidSymbol, Symbol};
+use crate::text::{plain, without_bom};
 use crate::time::Millis;
 use crate::wire::depth::is_shallow;
 use crate::wire::limits::{MAX_BARS_BODY, MAX_JSON_BODY, MAX_JSON_DEPTH, MAX_NOTE_CHARS};
@@ -41,7 +41,7 @@ pub(super) fn object(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, Pro
         let detail = format!("The body is nested over {MAX_JSON_DEPTH} levels deep.");
         return Err(Problem::invalid("", detail).status(400));
     }
-    match serde_json::from_slice(bytes) {
+    match serde_json::from_slice(without_bom(bytes)) {
         Ok(Value::Object(members)) => Ok(members),
         Ok(_) => Err(Problem::invalid("", "The body must be a JSON object.")),
         Err(error) => {
@@ -52,7 +52,7 @@ pub(super) fn object(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, Pro
 
 /// The object of a body that may be absent.
 pub(super) fn optional_object(bytes: &[u8]) -> Result<serde_json::Map<String, Value>, Problem> {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
+    if without_bom(bytes).trim_ascii().is_empty() {
         return Ok(serde_json::Map::new());
     }
     object(bytes)
@@ -75,7 +75,7 @@ pub(super) fn symbols(
         let symbol = item.as_str().and_then(|text| text.parse().ok());
         symbol.ok_or_else(|| {
             let pointer = format!("/symbols/{place}");
-            Problem::invalid(&pointer, format!("{}.", crate::symbol::InvalidSymbol))
+            Problem::invalid(&pointer, format!("{InvalidSymbol}."))
         })
     };
     let all: Result<Vec<Symbol>, Problem> = list.iter().enumerate().map(symbol).collect();
@@ -271,7 +271,7 @@ pub(super) fn put_bars(asked: Asked) -> Result<Next, Problem> {
         limit,
         then: Box::new(move |body, now| {
             let parsed = complete(body, limit).and_then(|bytes| {
-                if json_declared || looks_like_json(&bytes) {
+                if json_declared || Format::of(&bytes) == Format::Json {
                     json_bars(bytes, now)
                 } else {
                     csv_bars(&bytes, now)
@@ -319,7 +319,7 @@ fn csv_bars(bytes: &[u8], now: Millis) -> Result<Parsed, Problem> {
         Err(error) => Ok(Parsed {
             bars: Vec::new(),
             rejected: vec![Rejected {
-                line: 1,
+                line: header_line(bytes),
                 reason: error.to_string(),
             }],
         }),
@@ -341,9 +341,4 @@ fn json_bars(bytes: Vec<u8>, now: Millis) -> Result<Parsed, Problem> {
             Problem::invalid("", format!("{error}.")).status(status)
         }
     })
-}
-
-fn looks_like_json(bytes: &[u8]) -> bool {
-    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    matches!(first, Some(b'[' | b'{'))
 }

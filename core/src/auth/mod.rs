@@ -9,6 +9,7 @@ mod jws;
 mod provider;
 mod role;
 mod strict;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod verifier;
@@ -19,9 +20,9 @@ pub use provider::{
     FETCH_DEADLINE_MS, InvalidKeysUrl, MAX_AGE_MS, Provider, REFRESH_PAUSE_MS, WAIT_MS, Want,
 };
 pub use role::{InvalidRole, Need, Role};
+pub use subject::{MAX_SUBJECT_BYTES, SUBJECT_RULE, is_subject};
 pub use verifier::{
-    AuthError, Claims, LEEWAY_SECONDS, MAX_SUBJECT_BYTES, MIN_SECRET_BYTES, Secret, ShortSecret,
-    Verifier,
+    AuthError, Claims, LEEWAY_SECONDS, MIN_SECRET_BYTES, Secret, ShortSecret, Verifier,
 };
 
 pub use jws::MAX_TOKEN_BYTES;

@@ -12,7 +12,7 @@ use super::jwks::KeysError;
 use super::jws::{Alg, Jws, encode};
 use super::provider::{Provider, Want};
 use super::role::Role;
-use crate::text::plain;
+use super::subject::is_subject;
 use crate::time::Millis;
 
 /// Seconds a token may be off either way, for clocks that disagree.
@@ -20,9 +20,6 @@ pub const LEEWAY_SECONDS: i64 = 60;
 
 /// The shortest secret HS256 is used with, bytes (RFC 7518 section 3.2: the hash's size).
 pub const MIN_SECRET_BYTES: usize = 32;
-
-/// The longest subject, bytes; it is kept with every socket and decision.
-pub const MAX_SUBJECT_BYTES: usize = 256;
 
 /// The header of a token signed here, `{"typ":"JWT","alg":"HS256"}`.
 const HEADER: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9";
@@ -299,12 +296,6 @@ fn highest(claim: &Value) -> Option<Role> {
         }
         name => role(name),
     }
-}
-
-/// Whether a text may stand for a person wherever people read it: one line of plain text as it is.
-fn is_subject(text: &str) -> bool {
-    let fits = !text.is_empty() && text.len() <= MAX_SUBJECT_BYTES;
-    fits && !text.chars().any(char::is_control) && plain(text) == text
 }
 
 /// A NumericDate (RFC 7519 section 2), whole or fractional seconds, before the year 10,000.

@@ -229,7 +229,10 @@ fn logged(row: &Row) -> Result<Logged, SqlError> {
     Ok(Logged {
         seq: row.integer(0)?,
         kind: row.parsed(1, "a kind of event")?,
-        symbol: row.parsed(2, "a symbol")?,
+        symbol: Symbol::logged(row.text(2)?).map_err(|_| SqlError::Decode {
+            column: 2,
+            expected: "a symbol",
+        })?,
         data: raw(row, 3)?,
         signal: if row.is_null(4) {
             None

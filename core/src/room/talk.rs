@@ -113,6 +113,9 @@ impl Room {
                     replies.push(server::encode("market_update", market, now));
                 }
             }
+            Message::Heartbeat => {
+                replies.push(server::bare_pong(self.log.epoch(), self.log.top()).into());
+            }
             Message::Authenticate { token } => {
                 return self.authenticate(conn, &token, now, sql, fx);
             }

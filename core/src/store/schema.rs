@@ -91,7 +91,17 @@ const SYMBOL_1: Step = &[
      acked_version INTEGER NOT NULL, attempt INTEGER NOT NULL, retry_at INTEGER NOT NULL) STRICT",
 ];
 
-const FEED: &[Step] = &[FEED_1, FEED_2, FEED_3, FEED_4, FEED_5];
+const FEED: &[Step] = &[FEED_1, FEED_2, FEED_3, FEED_4, FEED_5, FEED_6];
+
+// Symbols without a letter or digit, which earlier versions took: no address leads to them (`..` in
+// a path means the folder above). Their events and decisions stay on record.
+const FEED_6: Step = &[
+    "DELETE FROM watchlist WHERE trim(symbol, '.^=-') = ''",
+    "DELETE FROM errands WHERE trim(name, '.^=-') = ''",
+    "DELETE FROM latest WHERE trim(symbol, '.^=-') = ''",
+    "DELETE FROM visits WHERE trim(symbol, '.^=-') = ''",
+    "DELETE FROM sources WHERE trim(substr(name, length('symbol/') + 1), '.^=-') = ''",
+];
 
 const FEED_5: Step = &[
     "ALTER TABLE sources ADD COLUMN first_bar TEXT",

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::depth::is_shallow;
 use super::limits;
-use crate::symbol::Symbol;
+use crate::symbol::{self, Symbol};
 
 /// A decoded message.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub enum Message {
         /// A JWT.
         token: String,
     },
+    /// The bare text `ping` with something around it: by itself it does not get here.
+    Heartbeat,
     /// Asks for the position reached; `timestamp` comes back as `echo`.
     Ping {
         /// Any JSON value.
@@ -108,13 +110,18 @@ pub fn token(text: &str) -> Option<String> {
     }
 }
 
-/// Decodes one text frame.
+/// Decodes one text frame. A byte-order mark before it and white space around it are ignored:
+/// tools that send lines add them.
 ///
 /// # Errors
 /// [`BadMessage`] when it is not a known message of the right shape.
 pub fn decode(text: &str) -> Result<Message, BadMessage> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).trim_ascii();
+    if text == limits::PING {
+        return Ok(Message::Heartbeat);
+    }
     // serde would read a struct from an array too.
-    if !text.trim_start().starts_with('{') || !is_shallow(text.as_bytes()) {
+    if !text.starts_with('{') || !is_shallow(text.as_bytes()) {
         return Err(BadMessage::Malformed);
     }
     let envelope: Envelope<'_> = serde_json::from_str(text).map_err(|_| BadMessage::Malformed)?;
@@ -156,7 +163,7 @@ fn symbols(data: &str) -> Result<Vec<Symbol>, BadMessage> {
         .iter()
         .map(|text| Symbol::from_str(text))
         .collect::<Result<_, _>>()
-        .map_err(|_| BadMessage::InvalidData("a symbol is 1 to 15 of A-Z 0-9 . ^ = -"))
+        .map_err(|_| BadMessage::InvalidData(symbol::RULE))
 }
 
 #[cfg(test)]
@@ -189,6 +196,32 @@ mod tests {
             panic!("refused");
         };
         assert_eq!(echo.get(), "1.50");
+    }
+
+    #[test]
+    fn ignores_what_tools_put_around_a_message() {
+        for text in ["ping", "ping\n", " ping\r\n", "\u{feff}ping", "\tping"] {
+            assert!(matches!(decode(text), Ok(Message::Heartbeat)), "{text:?}");
+        }
+        for text in [
+            "\u{feff}{\"type\":\"ping\"}\r\n",
+            "\n {\"type\":\"ping\",\"data\":{}}\n",
+        ] {
+            assert!(matches!(decode(text), Ok(Message::Ping { .. })), "{text:?}");
+        }
+        let text = "\u{feff}{\"type\":\"authenticate\",\"data\":{\"token\":\"t\"}}\n";
+        assert_eq!(token(text).as_deref(), Some("t"));
+        for text in [
+            "",
+            "\u{feff}",
+            "PING",
+            "ping ping",
+            "\"ping\"",
+            "pin\ng",
+            "\u{a0}ping",
+        ] {
+            assert_eq!(refused(text), "malformed", "{text:?}");
+        }
     }
 
     #[test]

@@ -1367,7 +1367,8 @@ export interface components {
          */
         Suggestion: "BUY" | "NEUTRAL" | "RISK";
         /**
-         * @description A ticker symbol, upper case, `[A-Z0-9.^=-]{1,15}`.
+         * @description A ticker symbol, upper case, `[A-Z0-9.^=-]{1,15}` with at least one letter or digit. So it is
+         *     never `.` or `..`, which as a part of an address mean another address.
          * @example AAPL
          */
         Symbol: string;

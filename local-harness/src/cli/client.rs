@@ -93,8 +93,14 @@ fn own_token(role: Role) -> Result<String> {
 }
 
 impl Client {
-    /// The address of `path`, given as segments, below the server's own.
+    /// The address of `path`, given as segments, below the server's own. Each is escaped; one that
+    /// would lead elsewhere all the same is refused.
     pub(crate) fn url(&self, path: &[&str]) -> Result<Url> {
+        for segment in path {
+            // The parser drops controls too, and may then find dots.
+            let vanishes = ["", ".", ".."].contains(segment) || segment.contains(char::is_control);
+            ensure!(!vanishes, "{segment:?} cannot be a part of an address");
+        }
         let mut url = self.base.clone();
         url.path_segments_mut()
             .map_err(|()| anyhow!("--url {:?} has no path", self.base.as_str()))?
@@ -194,6 +200,38 @@ fn innermost(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
     use reqwest::StatusCode;
+
+    fn client(base: &str) -> Client {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Client {
+            http: reqwest::Client::new(),
+            base: base.parse().unwrap(),
+            token: Bearer(String::new()),
+        }
+    }
+
+    #[test]
+    fn every_segment_of_a_path_stays_one() {
+        for base in ["http://h", "http://h/", "https://h/desk", "https://h/desk/"] {
+            let client = client(base);
+            for name in [
+                "^GSPC", "a/b", "a\\b", "a?b#c", "%2e%2e", "...", "é 1", "a%2Fb", ";x",
+            ] {
+                let url = client.url(&["users", name, "revoke"]).unwrap();
+                let mut segments = url.path_segments().unwrap().rev();
+                assert_eq!(segments.next(), Some("revoke"), "{url}");
+                let sent = segments.next().unwrap_or_default();
+                let read: Url = format!("http://h/?{sent}").parse().unwrap();
+                let read = read.query_pairs().next().map(|(name, _)| name.into_owned());
+                assert_eq!(read.as_deref(), Some(name), "{url}");
+                assert_eq!(segments.next(), Some("users"), "{url}");
+                assert!(url.query().is_none() && url.fragment().is_none(), "{url}");
+            }
+            for name in ["", ".", "..", ".\t.", ".\n", "\r.."] {
+                assert!(client.url(&["users", name, "revoke"]).is_err(), "{name:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_problem_is_one_line() {

@@ -18,7 +18,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use signalroom_core::auth::{Claims, Role, Verifier};
+use signalroom_core::auth::{self, Claims, Role, Verifier};
 use signalroom_core::config::Config;
 use signalroom_harness::clock;
 use signalroom_harness::vars::{self, Settings};
@@ -106,14 +106,20 @@ fn sign(verifier: &Verifier, sub: &str, role: Role, millis: i64) -> Result<Strin
     verifier.sign(&claims).context("the token cannot be signed")
 }
 
+/// A user's name on the command line.
+fn subject(text: &str) -> Result<String, String> {
+    if auth::is_subject(text) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("a user is {}", auth::SUBJECT_RULE))
+    }
+}
+
 /// Whom a token is made for here: who is logged in.
 fn user() -> String {
-    let name = std::env::var("USER").unwrap_or_default();
-    if name.is_empty() {
-        "local".to_owned()
-    } else {
-        name
-    }
+    let name = std::env::var("USER").ok();
+    name.filter(|name| auth::is_subject(name))
+        .unwrap_or_else(|| "local".to_owned())
 }
 
 /// Prints a line. An error, unlike a panic, ends the command quietly when nobody reads on.

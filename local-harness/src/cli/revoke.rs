@@ -13,6 +13,7 @@ use super::say;
 #[derive(Debug, Args)]
 pub(crate) struct Revoke {
     /// The user, as in the token's `sub`; what is issued to them afterwards is good again
+    #[arg(value_parser = super::subject)]
     sub: String,
     /// Why, for the record
     #[arg(long)]

@@ -1,14 +1,14 @@
 //! `signalroom token`: prints a signed token.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use clap::Args;
-use signalroom_core::auth::{MAX_SUBJECT_BYTES, Role};
+use signalroom_core::auth::Role;
 
 /// Who the token is for.
 #[derive(Debug, Args)]
 pub(crate) struct Token {
     /// Who: a name that decisions are recorded under
-    #[arg(long)]
+    #[arg(long, value_parser = super::subject)]
     sub: String,
     /// viewer, approver, admin or service
     #[arg(long)]
@@ -20,11 +20,6 @@ pub(crate) struct Token {
 
 impl Token {
     pub(crate) fn run(self) -> Result<bool> {
-        let valid = !self.sub.is_empty() && !self.sub.chars().any(char::is_control);
-        ensure!(
-            valid && self.sub.len() <= MAX_SUBJECT_BYTES,
-            "--sub must be 1 to {MAX_SUBJECT_BYTES} bytes without control characters"
-        );
         let verifier = super::verifier(&super::settings()?)?;
         println!(
             "{}",

@@ -250,7 +250,7 @@ mod tests {
             "symbol/^GSPC",
             "symbol/BRK-B",
             "symbol/EURUSD=X",
-            "symbol/..",
+            "symbol/.DJI",
         ] {
             let room: RoomName = name.parse().expect("a room");
             let file = file_name(&room);

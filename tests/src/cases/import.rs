@@ -208,6 +208,10 @@ async fn bad_symbols(ctx: Ctx) -> Result<()> {
         "A%2FB",
         "A%00B",
         "A'B",
+        // Without a letter or digit: `.` and `..` mean another address.
+        "^",
+        "=-",
+        "...",
     ] {
         for path in [
             "/api/v1/signals/NAME",

@@ -29,6 +29,7 @@ mod lists;
 mod market;
 mod page;
 mod processes;
+mod reading;
 mod resume;
 mod revoke;
 mod schema;
@@ -55,6 +56,7 @@ pub fn cases() -> Vec<Case> {
         identity::cases(),
         import::cases(),
         bad_input::cases(),
+        reading::cases(),
         signals::cases(),
         golden::cases(),
         lists::cases(),

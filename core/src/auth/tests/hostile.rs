@@ -480,6 +480,9 @@ fn contents(corpus: &mut Corpus) {
         json!("\u{FEFF}alice"),
         json!("e\u{301}"),
         json!("\u{212B}"),
+        json!("."),
+        json!(".."),
+        json!("\u{FFFD}"),
     ];
     let roles = [
         json!(null),
