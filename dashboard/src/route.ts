@@ -14,7 +14,7 @@ export interface Route {
   readonly query: Readonly<Record<string, string>>;
 }
 
-const SYMBOL = /^[A-Z0-9.^=-]{1,15}$/;
+const SYMBOL = /^(?=.*[A-Z0-9])[A-Z0-9.^=-]{1,15}$/;
 
 /** Whether the server would take this as a symbol. */
 export const isSymbol = (text: string) => SYMBOL.test(text);

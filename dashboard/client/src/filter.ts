@@ -6,7 +6,7 @@ import type { ClientMessageData } from "./types.js";
 const MOST = 500;
 
 /** Follows nothing: a list of no symbols counts as no list. This is a symbol that nobody trades. */
-const NOTHING = "-";
+const NOTHING = "0-0";
 
 type Told = { [T in keyof ClientMessageData]: [T, ClientMessageData[T]] }[keyof ClientMessageData];
 
@@ -124,7 +124,8 @@ export class Filter {
 function named(symbol: string | string[]): string[] {
   return [symbol].flat().map((it) => {
     const name = it.toUpperCase();
-    if (!/^[A-Z0-9.^=-]{1,15}$/.test(name)) throw new TypeError(`"${it}" is no symbol.`);
+    if (!/^(?=.*[A-Z0-9])[A-Z0-9.^=-]{1,15}$/.test(name))
+      throw new TypeError(`"${it}" is no symbol.`);
     return name;
   });
 }
