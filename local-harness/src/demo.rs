@@ -3,7 +3,6 @@
 //!
 //! Random walks from 2018-01-02 to the last session before today, sent through the ordinary route.
 
-use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use signalroom_core::api::{self, Timing};
 use signalroom_core::auth::{Claims, Role};
 use signalroom_core::signals::Bar;
+use signalroom_core::signals::parse::to_csv;
 use signalroom_core::symbol::Symbol;
 use signalroom_core::time::Millis;
 
@@ -133,21 +133,11 @@ async fn put(symbol: &Symbol, csv: String, shared: &Arc<Shared>) -> Result<(), S
 
 /// The symbol's bars up to the day before `now`, as CSV.
 fn series(symbol: &Symbol, now: Millis) -> String {
-    let mut csv = "date,open,high,low,close,volume\n".to_owned();
     let today = now.date();
-    for bar in Walk::of(symbol.as_str()).take_while(|bar| bar.date < today) {
-        let Bar {
-            date,
-            open,
-            high,
-            low,
-            close,
-            volume,
-        } = bar;
-        writeln!(csv, "{date},{open},{high},{low},{close},{volume}")
-            .expect("writing to a String cannot fail");
-    }
-    csv
+    let bars: Vec<Bar> = Walk::of(symbol.as_str())
+        .take_while(|bar| bar.date < today)
+        .collect();
+    to_csv(&bars)
 }
 
 #[cfg(test)]

@@ -50,7 +50,11 @@ impl Import {
     pub(crate) async fn run(self) -> Result<bool> {
         let name = self.file.display();
         let content = std::fs::read(&self.file).with_context(|| name.to_string())?;
-        let file = parse_file(&content).map_err(|error| {
+        let ParsedFile {
+            format,
+            bars,
+            rejected,
+        } = parse_file(&content).map_err(|error| {
             let place = match Format::of(&content) {
                 Format::Csv => format!("line {}: ", header_line(&content)),
                 Format::Json => String::new(),
@@ -60,12 +64,12 @@ impl Import {
         drop(content);
         let client = self.remote.client(Role::Service)?;
         let mut outcome = Outcome {
-            rejected: file.rejected.clone(),
+            rejected,
             ..Outcome::default()
         };
-        let sent = self.send(&client, &file, &mut outcome).await;
+        let sent = self.send(&client, &bars, &mut outcome).await;
         outcome.rejected.sort_by_key(|row| row.line);
-        outcome.print(&self.symbol, file.format)?;
+        outcome.print(&self.symbol, format)?;
         sent?;
         if !outcome.rejected.is_empty() {
             let rows = outcome.rejected.len();
@@ -75,23 +79,28 @@ impl Import {
     }
 
     /// Sends the bars in parts, and says how far it came when one fails.
-    async fn send(&self, client: &Client, file: &ParsedFile, outcome: &mut Outcome) -> Result<()> {
-        let bar = progress(&self.symbol, file.bars.len() as u64);
+    async fn send(
+        &self,
+        client: &Client,
+        bars: &[(u64, Bar)],
+        outcome: &mut Outcome,
+    ) -> Result<()> {
+        let progress = progress(&self.symbol, bars.len() as u64);
         let mut done = 0;
-        for chunk in file.bars.chunks(CHUNK_ROWS) {
+        for chunk in bars.chunks(CHUNK_ROWS) {
             let answer = match self.request(client, chunk) {
                 Ok(request) => client.send(request).await,
                 Err(error) => Err(error),
             };
             let counted = answer.and_then(|answer| outcome.add(&answer, chunk));
             if let Err(error) = counted {
-                bar.finish_and_clear();
-                return Err(error.context(stopped(&file.bars, done)));
+                progress.finish_and_clear();
+                return Err(error.context(stopped(bars, done)));
             }
             done += chunk.len();
-            bar.inc(chunk.len() as u64);
+            progress.inc(chunk.len() as u64);
         }
-        bar.finish_and_clear();
+        progress.finish_and_clear();
         Ok(())
     }
 

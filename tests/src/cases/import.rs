@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{import, pending, read};
+use super::{import, pending, read, read_all};
 use crate::bars::{self, Bar, Shape};
 use crate::case::{Case, Ctx};
 use crate::check;
@@ -70,17 +70,9 @@ fn counts(answer: &Value, accepted: u64, replaced: u64, unchanged: u64) -> Resul
 }
 
 /// All the bars held, whatever their order.
-async fn held(ctx: &Ctx, symbol: &str) -> Result<Vec<Value>> {
-    let mut bars = Vec::new();
-    let mut query = "?limit=500".to_owned();
-    loop {
-        let page = read(ctx, &format!("/api/v1/symbols/{symbol}/bars{query}")).await?;
-        bars.extend(check::array(&page, "bars")?.iter().cloned());
-        match page["next_cursor"].as_str() {
-            Some(cursor) => query = format!("?limit=500&cursor={cursor}"),
-            None => break,
-        }
-    }
+pub(super) async fn held(ctx: &Ctx, symbol: &str) -> Result<Vec<Value>> {
+    let path = format!("/api/v1/symbols/{symbol}/bars");
+    let mut bars = read_all(ctx, &path, "bars").await?;
     bars.sort_by_key(|bar| bar["date"].as_str().map(str::to_owned));
     Ok(bars)
 }

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::bars::{self, Bar, Shape};
 use crate::case::{Case, Ctx};
+use crate::check;
 use crate::client::{Reply, Role};
 
 mod access;
@@ -120,6 +121,20 @@ async fn pending(ctx: &Ctx, name: &str, shape: Shape) -> Result<(String, Value)>
 /// `GET path` as a viewer, which must be 200.
 async fn read(ctx: &Ctx, path: &str) -> Result<Value> {
     ctx.rest(Role::Viewer)?.get(path).await?.ok()
+}
+
+/// Every item of the list at `path`, page by page; `member` has the items.
+async fn read_all(ctx: &Ctx, path: &str, member: &str) -> Result<Vec<Value>> {
+    let mut items = Vec::new();
+    let mut query = "?limit=500".to_owned();
+    loop {
+        let page = read(ctx, &format!("{path}{query}")).await?;
+        items.extend(check::array(&page, member)?.iter().cloned());
+        match page["next_cursor"].as_str() {
+            Some(cursor) => query = format!("?limit=500&cursor={cursor}"),
+            None => return Ok(items),
+        }
+    }
 }
 
 /// Approves as `sub`; whatever comes.

@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::command_line::{Ended, run};
-use super::{pending, read};
+use super::import::held;
+use super::{pending, read, read_all};
 use crate::bars::{self, Bar, HEADER, Shape};
 use crate::case::{Case, Ctx};
 use crate::check;
@@ -101,25 +102,10 @@ async fn bad_names(ctx: Ctx) -> Result<()> {
 }
 
 /// Writes a file and imports it.
-async fn import(ctx: &Ctx, symbol: &str, ending: &str, content: &str) -> Result<Ended> {
+async fn run_import(ctx: &Ctx, symbol: &str, ending: &str, content: &str) -> Result<Ended> {
     let file = ctx.scratch().with_extension(ending);
     std::fs::write(&file, content)?;
     run(ctx, &["import", symbol, &file.to_string_lossy()]).await
-}
-
-/// How many bars are held.
-async fn held(ctx: &Ctx, symbol: &str) -> Result<usize> {
-    let mut count = 0;
-    let mut cursor = String::new();
-    loop {
-        let path = format!("/api/v1/symbols/{symbol}/bars?limit=500{cursor}");
-        let page = read(ctx, &path).await?;
-        count += check::array(&page, "bars")?.len();
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return Ok(count),
-        }
-    }
 }
 
 async fn large_file(ctx: Ctx) -> Result<()> {
@@ -127,15 +113,15 @@ async fn large_file(ctx: Ctx) -> Result<()> {
     // The header is the first line that is not blank, for all requests.
     let symbol = ctx.symbol("A");
     let csv = format!("\n{}", bars::csv(&all));
-    let printed = import(&ctx, &symbol, "csv", &csv).await?.ok()?;
+    let printed = run_import(&ctx, &symbol, "csv", &csv).await?.ok()?;
     ensure!(printed.contains("6000 accepted"), "got {printed}");
-    check::equal("bars held", &held(&ctx, &symbol).await?, &6_000)?;
+    check::equal("bars held", &held(&ctx, &symbol).await?.len(), &6_000)?;
     // The same as JSON, which is over the limit of one request.
     let symbol = ctx.symbol("B");
     let json = format!("{BOM}{}", json!({ "bars": json(&all) }));
-    let printed = import(&ctx, &symbol, "json", &json).await?.ok()?;
+    let printed = run_import(&ctx, &symbol, "json", &json).await?.ok()?;
     ensure!(printed.contains("6000 accepted"), "got {printed}");
-    check::equal("bars held", &held(&ctx, &symbol).await?, &6_000)
+    check::equal("bars held", &held(&ctx, &symbol).await?.len(), &6_000)
 }
 
 async fn lost_rows(ctx: Ctx) -> Result<()> {
@@ -143,7 +129,7 @@ async fn lost_rows(ctx: Ctx) -> Result<()> {
     let mut csv = bars::csv(&bars::plain("2000-01-03", 6_000, 1));
     // The first row of a date counts, also when the second is requests away.
     csv.push_str("2000-01-03,900,900,900,900,900\n");
-    let ended = import(&ctx, &symbol, "csv", &csv).await?;
+    let ended = run_import(&ctx, &symbol, "csv", &csv).await?;
     check::equal("exit code", &ended.code, &Some(1))?;
     ensure!(
         ended.stdout.contains("6000 accepted") && ended.stdout.contains("line 6002"),
@@ -155,10 +141,9 @@ async fn lost_rows(ctx: Ctx) -> Result<()> {
 }
 
 async fn no_symbol(ctx: Ctx) -> Result<()> {
-    let before = watchlist(&ctx).await?;
     for name in [".", "..", "^"] {
         let csv = format!("{HEADER}\n2024-01-02,1,2,1,2,5\n");
-        let ended = import(&ctx, name, "csv", &csv).await?;
+        let ended = run_import(&ctx, name, "csv", &csv).await?;
         check::equal("exit code", &ended.code, &Some(2))?;
         ensure!(
             ended.stderr.contains("letter or digit"),
@@ -166,10 +151,12 @@ async fn no_symbol(ctx: Ctx) -> Result<()> {
             ended.stderr
         );
     }
-    check::equal("the watchlist", &watchlist(&ctx).await?, &before)
-}
-
-async fn watchlist(ctx: &Ctx) -> Result<Value> {
-    let mut list = read(ctx, "/api/v1/symbols?limit=500").await?;
-    Ok(list["watchlist"].take())
+    // `symbols/../bars` would be the address of a symbol BARS.
+    let list = read_all(&ctx, "/api/v1/symbols", "symbols").await?;
+    ensure!(!list.is_empty(), "expected the watchlist, got nothing");
+    ensure!(
+        list.iter().all(|row| row["symbol"] != "BARS"),
+        "expected no symbol BARS, got {list:?}"
+    );
+    Ok(())
 }
